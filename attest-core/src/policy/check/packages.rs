@@ -1,0 +1,136 @@
+//! `[[package]]` and `[[exempt]]`.
+use super::{Text, parties::url};
+use crate::policy::{
+    Exemption, Lined, Pattern, PolicyError, PolicyErrorKind, Repository,
+    file::{ExemptTable, PackageTable, RepositoryTable},
+    package::{PackageRule, Scope},
+};
+use toml::Spanned;
+
+/// `threshold` and `groups`: the policy's own, and how many groups can vote at all.
+pub(super) fn rules(
+    at: Text<'_>,
+    tables: Vec<Spanned<PackageTable>>,
+    threshold: u32,
+    groups: u32,
+) -> Result<Vec<PackageRule>, PolicyError> {
+    tables.into_iter().map(|spanned| rule(at, spanned.into_inner(), threshold, groups)).collect()
+}
+
+fn rule(at: Text<'_>, table: PackageTable, default: u32, groups: u32) -> Result<PackageRule, PolicyError> {
+    let threshold = match &table.threshold {
+        None => None,
+        Some(value) => {
+            let threshold = at.threshold("threshold", value, groups)?;
+            if threshold.value < default {
+                let kind = PolicyErrorKind::ThresholdLowered { policy: default, found: threshold.value };
+                return Err(at.error(&value.span(), kind));
+            }
+            Some(threshold)
+        }
+    };
+    let repository = |value: Spanned<RepositoryTable>| {
+        Ok(Lined { line: at.line(&value.span()), value: repository(at, value.into_inner())? })
+    };
+    Ok(PackageRule {
+        name: pattern(at, &table.name)?,
+        threshold,
+        accept_origin: table.accept_origin.map(|words| at.list("accept-origin", &words)).transpose()?,
+        accept_method: table.accept_method.map(|words| at.list("accept-method", &words)).transpose()?,
+        accept_recipe: table
+            .accept_recipe
+            .map(|recipes| Lined { line: at.line(&recipes.span()), value: recipes.into_inner().into_iter().collect() }),
+        accept_equivalent: table.accept_equivalent.map(|accepted| at.lined(&accepted)),
+        repository: table.repository.map(repository).transpose()?,
+    })
+}
+
+/// Project names are compared in normalised form (PEP 503), so a pattern in any other form would never match.
+fn pattern(at: Text<'_>, value: &Spanned<String>) -> Result<Pattern, PolicyError> {
+    let found = value.get_ref();
+    let normal = !found.is_empty()
+        && !found.contains("--")
+        && found.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'*');
+    if normal {
+        return Ok(Pattern::new(found.clone()));
+    }
+    let found = found.clone();
+    Err(at.error(&value.span(), PolicyErrorKind::Pattern { found }))
+}
+
+/// docs/TRUST.md 3.6
+fn repository(at: Text<'_>, table: RepositoryTable) -> Result<Repository, PolicyError> {
+    if let Err(rule) = canonical(table.url.get_ref()) {
+        let found = table.url.get_ref().clone();
+        return Err(at.error(&table.url.span(), PolicyErrorKind::Repository { rule, found }));
+    }
+    if let Some(reference) = &table.r#ref {
+        let found = reference.get_ref();
+        if !(found.starts_with("refs/tags/") || found.starts_with("refs/heads/")) {
+            let found = found.clone();
+            return Err(at.error(&reference.span(), PolicyErrorKind::Ref { found }));
+        }
+    }
+    Ok(Repository::new(table.url.into_inner(), table.r#ref.map(Spanned::into_inner)))
+}
+
+fn canonical(url: &str) -> Result<(), &'static str> {
+    let rest = url.strip_prefix("https://").ok_or("https")?;
+    let (host, path) = rest.split_once('/').ok_or("with a path")?;
+    if host.contains('@') {
+        return Err("no user information");
+    }
+    if host.contains(':') {
+        return Err("no port");
+    }
+    if host.is_empty() || !host.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b)) {
+        return Err("lower-case ASCII host");
+    }
+    if path.is_empty() || path.ends_with('/') {
+        return Err("no trailing slash");
+    }
+    if path.rsplit_once('.').is_some_and(|(_, suffix)| suffix.eq_ignore_ascii_case("git")) {
+        return Err("no .git");
+    }
+    if !path.bytes().all(|b| b.is_ascii_graphic() && !b"?#%\\".contains(&b)) {
+        return Err("no query, fragment or escapes");
+    }
+    if path.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
+        return Err("no empty or dot segments");
+    }
+    Ok(())
+}
+
+pub(super) fn exemptions(at: Text<'_>, tables: Vec<Spanned<ExemptTable>>) -> Result<Vec<Exemption>, PolicyError> {
+    tables.into_iter().map(|spanned| exemption(at, spanned)).collect()
+}
+
+/// docs/TRUST.md 6.3
+fn exemption(at: Text<'_>, spanned: Spanned<ExemptTable>) -> Result<Exemption, PolicyError> {
+    let span = spanned.span();
+    let table = spanned.into_inner();
+    let scope = match (table.sha256, &table.index) {
+        (Some(digest), None) => {
+            if let Some(name) = &table.name {
+                return Err(at.error(&name.span(), PolicyErrorKind::ExemptionName));
+            }
+            if table.expires.is_none() {
+                return Err(at.error(&span, PolicyErrorKind::ExemptionWithoutExpiry));
+            }
+            Scope::File(digest.into_inner())
+        }
+        (None, Some(index)) => {
+            Scope::Index { url: url(at, index)?, name: table.name.as_ref().map(|name| pattern(at, name)).transpose()? }
+        }
+        (None, None) | (Some(_), Some(_)) => {
+            return Err(at.error(&span, PolicyErrorKind::ExemptionScope));
+        }
+    };
+    let expires = table.expires.as_ref().map(|expires| at.time("expires", expires));
+    Ok(Exemption {
+        scope,
+        reason: at.reason(table.reason)?,
+        expires: expires.transpose()?.map(|expires| expires.value),
+        line: at.line(&span),
+    })
+}

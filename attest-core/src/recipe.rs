@@ -1,0 +1,320 @@
+//! The recipe: everything that was inferred about how a wheel was built, as data that somebody else can replay.
+//!
+//! ```toml
+//! schema = "https://w3id.org/attest/recipe/v1"
+//! wheel = "idna-3.20-py3-none-any.whl"
+//! generator = "flit 4.1.0"
+//! guesses = []
+//!
+//! [backend]
+//! name = "flit_core.buildapi"
+//! path = []
+//!
+//! [requirements]
+//! build = ["flit_core==4.1.0"]
+//! cutoff = "2026-05-12T22:45:55Z"
+//!
+//! [time]
+//! clock = "REAL"
+//! zone = "UTC"
+//!
+//! [files]
+//! umask = "0022"
+//! modes = "RAW"
+//!
+//! [variables]
+//! LC_ALL = "C.UTF-8"
+//! PYTHONHASHSEED = "0"
+//! ```
+//!
+//! JSON Schema: `schemas/recipe.schema.json`. A statement whose recipe is INFERRED votes only with such a text inside,
+//! because its signer's word for "knobs only" is no proof (docs/TRUST.md 3.3).
+
+use std::collections::BTreeMap;
+
+use crate::statement::Clock;
+use crate::{artifact::excerpt, escape::Escaped};
+use serde::{Deserialize, Serialize};
+
+/// The value of `schema`.
+pub const SCHEMA: &str = "https://w3id.org/attest/recipe/v1";
+
+/// What `variables` may name where a recipe is knobs only. `TZ` and `SOURCE_DATE_EPOCH` have places of their own under
+/// `time`; others (`CFLAGS`, `PYTHONPATH`, `LD_PRELOAD`) can put code into a build.
+const KNOBS: [&str; 3] = ["LANG", "LC_ALL", "PYTHONHASHSEED"];
+
+/// How to build one wheel.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Recipe {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// The file that this builds.
+    pub wheel: String,
+    /// What the wheel says it was built by.
+    pub generator: String,
+    /// What no evidence was found for, in words. A difference then says little about the wheel.
+    pub guesses: Vec<String>,
+    /// Which code builds.
+    pub backend: Backend,
+    /// What that code needs.
+    pub requirements: Requirements,
+    /// What time it is.
+    pub time: Time,
+    /// What files look like.
+    pub files: Files,
+    /// The rest of the environment. Nothing else is set but `HOME`, `PATH`, `TMPDIR` and what [`Time`] implies.
+    pub variables: BTreeMap<String, String>,
+}
+
+/// `[build-system]` of PEP 517, after inference.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Backend {
+    /// `build-backend`
+    pub name: String,
+    /// `backend-path`; empty where the backend is an installed one.
+    pub path: Vec<String>,
+}
+
+/// What has to be installed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Requirements {
+    /// Requirement lines (PEP 508), with what the wheel proves pinned.
+    pub build: Vec<String>,
+    /// Nothing that was uploaded after this is used. RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cutoff: Option<String>,
+}
+
+/// What the build believes about time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Time {
+    /// Which of the following holds.
+    pub clock: Clock,
+    /// With [`Clock::SourceDateEpoch`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_date_epoch: Option<i64>,
+    /// With [`Clock::Replayed`]: Python's `time.gmtime` and `time.localtime` show this for every time since the build began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stamp: Option<i64>,
+    /// `TZ`: `UTC`, or a POSIX rule, which needs no database of zones.
+    pub zone: String,
+}
+
+/// What the source tree looks like.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Files {
+    /// Four octal digits.
+    pub umask: Umask,
+    /// How the modes of the sdist are applied.
+    pub modes: Modes,
+}
+
+/// How the modes of an sdist's files are applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Modes {
+    /// As Python's tarfile `data` filter: nobody else may write, and who may not execute as owner may not at all.
+    Filtered,
+    /// As archived.
+    Raw,
+}
+
+impl Modes {
+    /// The mode a file gets on disk.
+    pub fn apply(self, archived: u32) -> u32 {
+        let mode = archived & 0o777;
+        match self {
+            Self::Raw => mode | 0o400,
+            Self::Filtered => {
+                let mode = (mode & !0o022) | 0o600;
+                if mode & 0o100 == 0 { mode & !0o111 } else { mode }
+            }
+        }
+    }
+}
+
+/// A file mode creation mask. Text: four octal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Umask(u32);
+
+impl Umask {
+    /// Only permission bits are kept.
+    pub fn new(bits: u32) -> Self {
+        Self(bits & 0o777)
+    }
+
+    /// The mask.
+    pub fn bits(self) -> u32 {
+        self.0
+    }
+}
+
+impl From<Umask> for String {
+    fn from(umask: Umask) -> Self {
+        format!("{:04o}", umask.0)
+    }
+}
+
+impl TryFrom<String> for Umask {
+    type Error = RecipeError;
+
+    fn try_from(text: String) -> Result<Self, RecipeError> {
+        match u32::from_str_radix(&text, 8) {
+            Ok(bits) if text.len() == 4 && text.starts_with('0') => Ok(Self(bits)),
+            _ => Err(RecipeError::Umask { found: text }),
+        }
+    }
+}
+
+/// Why a text is not a recipe.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecipeError {
+    /// Not TOML, or a field is missing, unknown or of another type.
+    #[error("expected a recipe: {}", Escaped(.0.message()))]
+    Form(#[from] toml::de::Error),
+    /// Another version of the format.
+    #[error("expected schema {SCHEMA}, found {found:?}")]
+    Schema {
+        /// As given.
+        found: String,
+    },
+    /// A clock with a time that belongs to another one, or without its own.
+    #[error("expected source-date-epoch with clock SOURCE_DATE_EPOCH, stamp with REPLAYED, neither with REAL")]
+    Time,
+    /// A variable that is no knob.
+    #[error("expected only {} under variables, found {found:?}", KNOBS.join(", "))]
+    Variable {
+        /// Its name.
+        found: String,
+    },
+    /// A build requirement that is not a project's name with versions: an option, a path or a URL.
+    #[error("expected build requirements by name and version, found {found:?}")]
+    Requirement {
+        /// As given.
+        found: String,
+    },
+    /// A backend that is not one of the installed or the project's own modules.
+    #[error("expected a backend that is a module's name, below paths inside the source, found {found:?}")]
+    Backend {
+        /// As given.
+        found: String,
+    },
+    /// Not four octal digits.
+    #[error("expected a umask of four octal digits such as 0022, found {found:?}")]
+    Umask {
+        /// As given.
+        found: String,
+    },
+}
+
+impl Recipe {
+    /// Reads a recipe; unknown fields are errors, since a builder that skips one builds something else.
+    ///
+    /// # Errors
+    /// When it is not TOML of this form and version.
+    pub fn parse(text: &str) -> Result<Self, RecipeError> {
+        let recipe: Self = toml::from_str(text)?;
+        if recipe.schema != SCHEMA {
+            return Err(RecipeError::Schema { found: recipe.schema });
+        }
+        Ok(recipe)
+    }
+
+    /// Whether it only turns knobs: names no variable, requirement or module that could bring code of the recipe's
+    /// author into the build (docs/TRUST.md 3.3).
+    ///
+    /// # Errors
+    /// The first thing that does more.
+    pub fn knobs_only(&self) -> Result<(), RecipeError> {
+        let knob = |name: &&String| KNOBS.contains(&name.as_str());
+        if let Some(name) = self.variables.keys().find(|name| !knob(name)) {
+            return Err(RecipeError::Variable { found: excerpt(name) });
+        }
+        let Time { clock, source_date_epoch, stamp, .. } = &self.time;
+        let expected = match clock {
+            Clock::Real => (false, false),
+            Clock::SourceDateEpoch => (true, false),
+            Clock::Replayed => (false, true),
+        };
+        if (source_date_epoch.is_some(), stamp.is_some()) != expected {
+            return Err(RecipeError::Time);
+        }
+        if let Some(line) = self.requirements.build.iter().find(|line| !is_plain(line)) {
+            return Err(RecipeError::Requirement { found: excerpt(line) });
+        }
+        let mut places = self.backend.path.iter();
+        let outside = places.find(|path| !is_inside(path));
+        let name = Some(&self.backend.name).filter(|name| !is_module(name));
+        match outside.or(name) {
+            Some(found) => Err(RecipeError::Backend { found: excerpt(found) }),
+            None => Ok(()),
+        }
+    }
+
+    /// The text whose SHA-256 is the recipe's digest.
+    ///
+    /// # Errors
+    /// Never for a recipe that was parsed: its fields all have a form in TOML.
+    pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
+        toml::to_string(self)
+    }
+
+    /// One line for people.
+    pub fn summary(&self) -> String {
+        let time = match (self.time.clock, self.time.source_date_epoch) {
+            (Clock::SourceDateEpoch, Some(epoch)) => format!("SOURCE_DATE_EPOCH={epoch}"),
+            (Clock::Replayed, _) => "the source's own times, clock replayed".to_owned(),
+            _ => format!("the source's own times, zone {}", self.time.zone),
+        };
+        format!("{}, {time}, umask {}", self.generator, String::from(self.files.umask))
+    }
+
+    /// The distribution that has the backend, by the name of its module: close enough for a line of text.
+    pub fn backend_package(&self) -> &str {
+        match self.backend.name.split(['.', ':']).next().unwrap_or_default() {
+            "poetry" => "poetry-core",
+            "pdm" => "pdm-backend",
+            module => module,
+        }
+    }
+
+    /// The variables of the build, `SOURCE_DATE_EPOCH` and `TZ` included.
+    pub fn all_variables(&self) -> BTreeMap<String, String> {
+        let mut variables = self.variables.clone();
+        variables.insert("TZ".to_owned(), self.time.zone.clone());
+        if let Some(epoch) = self.time.source_date_epoch {
+            variables.insert("SOURCE_DATE_EPOCH".to_owned(), epoch.to_string());
+        }
+        variables
+    }
+}
+
+/// A requirement of [PEP 508](https://peps.python.org/pep-0508/) that an index resolves: it starts with a project's name
+/// (an option starts with `-`, a path with `.` or `/`) and has no direct reference, which follows an `@`.
+fn is_plain(line: &str) -> bool {
+    line.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && !line.contains(['@', '/', '\\'])
+        && !line.contains(char::is_control)
+}
+
+/// A folder inside the source, as PEP 517 has it.
+fn is_inside(path: &str) -> bool {
+    !path.starts_with('/')
+        && !path.contains(['\\', ':'])
+        && !path.contains(char::is_control)
+        && path.split('/').all(|part| part != "..")
+}
+
+fn is_module(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.:".contains(&b))
+}
+
+#[cfg(test)]
+mod tests;

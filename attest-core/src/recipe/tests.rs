@@ -1,0 +1,98 @@
+use super::*;
+
+const TEXT: &str = r#"schema = "https://w3id.org/attest/recipe/v1"
+wheel = "idna-3.20-py3-none-any.whl"
+generator = "flit 4.1.0"
+guesses = []
+
+[backend]
+name = "flit_core.buildapi"
+path = []
+
+[requirements]
+build = ["flit_core==4.1.0"]
+cutoff = "2026-05-12T22:45:55Z"
+
+[time]
+clock = "REAL"
+zone = "UTC"
+
+[files]
+umask = "0022"
+modes = "RAW"
+
+[variables]
+LC_ALL = "C.UTF-8"
+PYTHONHASHSEED = "0"
+"#;
+
+fn with(old: &str, new: &str) -> Recipe {
+    let text = TEXT.replace(old, new);
+    assert_ne!(text, TEXT);
+    Recipe::parse(&text).unwrap()
+}
+
+#[test]
+fn a_recipe_is_printed_as_it_was_read_and_turns_only_knobs() {
+    let recipe = Recipe::parse(TEXT).unwrap();
+    assert_eq!(recipe.to_toml().unwrap(), TEXT);
+    assert_eq!(recipe.knobs_only(), Ok(()));
+    let shown: Vec<_> = recipe.all_variables().into_keys().collect();
+    assert_eq!(shown, ["LC_ALL", "PYTHONHASHSEED", "TZ"]);
+}
+
+#[test]
+fn a_recipe_that_could_bring_code_into_the_build_is_more_than_knobs() {
+    for (old, new) in [
+        ("LC_ALL", "LD_PRELOAD"),
+        ("LC_ALL", "PYTHONPATH"),
+        ("LC_ALL", "CFLAGS"),
+        // Those two are said in one place.
+        ("LC_ALL", "TZ"),
+        ("LC_ALL", "SOURCE_DATE_EPOCH"),
+    ] {
+        let found = with(old, new).knobs_only();
+        assert_eq!(found, Err(RecipeError::Variable { found: new.to_owned() }));
+    }
+    for line in [
+        "flit_core @ https://example.org/evil.whl",
+        "flit_core@file:///tmp/evil.whl",
+        "--index-url=https:",
+        "-e .",
+        "./evil",
+        "/tmp/evil.whl",
+        "evil/evil.whl",
+        "",
+    ] {
+        let found = with("flit_core==4.1.0", line).knobs_only();
+        assert!(matches!(found, Err(RecipeError::Requirement { .. })), "{line}");
+    }
+    for (old, new) in [
+        ("path = []", "path = [\"/tmp\"]"),
+        ("path = []", "path = [\"src/../..\"]"),
+        ("flit_core.buildapi", "os; evil()"),
+        ("flit_core.buildapi", ""),
+    ] {
+        let found = with(old, new).knobs_only();
+        assert!(matches!(found, Err(RecipeError::Backend { .. })), "{new}");
+    }
+    for (old, new) in [
+        ("\"REAL\"", "\"REAL\"\nsource-date-epoch = 1"),
+        ("\"REAL\"", "\"SOURCE_DATE_EPOCH\""),
+        ("\"REAL\"", "\"REPLAYED\"\nsource-date-epoch = 1"),
+    ] {
+        assert_eq!(with(old, new).knobs_only(), Err(RecipeError::Time), "{new}");
+    }
+}
+
+#[test]
+fn commands_and_other_unknown_fields_are_no_recipe() {
+    for extra in ["command = \"sh\"\n", "patches = []\n"] {
+        let found = Recipe::parse(&format!("{extra}{TEXT}"));
+        assert!(matches!(found, Err(RecipeError::Form(_))), "{extra}");
+    }
+    let found = Recipe::parse(&TEXT.replace("recipe/v1", "recipe/v2"));
+    assert!(matches!(found, Err(RecipeError::Schema { .. })));
+    let found = Recipe::parse(&TEXT.replace("0022", "22"));
+    assert!(matches!(found, Err(RecipeError::Form(_))));
+}

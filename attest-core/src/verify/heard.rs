@@ -1,0 +1,302 @@
+//! What was said: statements with who signed them and where they are proven to be. Nothing is filtered here.
+use super::{
+    Evidence, LogView, LoggedEntry, Place, Reason,
+    opened::{Opened, fork},
+};
+use crate::{
+    artifact::ArtifactDigest,
+    checkpoint::LogCheckpoint,
+    envelope::{Envelope, EnvelopeError, Signature, StatementId, VerifiedStatement},
+    key::PublicKey,
+    merkle::{LeafHash, LeafIndex, ProofError, verify_inclusion},
+    policy::{Party, Policy},
+    statement::Statement,
+};
+use std::collections::{HashMap, hash_map};
+
+/// A statement by one signer, with every place where it was found.
+#[derive(Debug)]
+pub(crate) struct Heard<'p> {
+    id: StatementId,
+    said: Said<'p>,
+    seen: Vec<Seen>,
+}
+
+#[derive(Debug)]
+enum Said<'p> {
+    /// By a key of the policy: the statement was parsed from the bytes that were verified.
+    By(&'p Party, Box<VerifiedStatement>),
+    /// By nobody known. What it says is bound by its id all the same, and a contradiction may name it.
+    ByStranger(Box<Statement>),
+}
+
+impl<'p> Heard<'p> {
+    pub(crate) fn id(&self) -> StatementId {
+        self.id
+    }
+
+    /// Parsed from the bytes that the id binds.
+    pub(crate) fn statement(&self) -> &Statement {
+        match &self.said {
+            Said::By(_, verified) => verified.statement(),
+            Said::ByStranger(statement) => statement,
+        }
+    }
+
+    /// Whose key's signature holds; `None` for nobody in the policy.
+    pub(crate) fn by(&self) -> Option<&'p Party> {
+        match &self.said {
+            Said::By(party, _) => Some(party),
+            Said::ByStranger(_) => None,
+        }
+    }
+
+    /// At least one.
+    pub(crate) fn seen(&self) -> &[Seen] {
+        &self.seen
+    }
+
+    /// Where to send people: a proven place rather than another.
+    pub(crate) fn best_place(&self) -> Place {
+        self.seen
+            .iter()
+            .min_by_key(|seen| match seen.standing {
+                Standing::Included => 0,
+                Standing::Pending => 1,
+                Standing::NotIncluded(_) | Standing::Unproven => 2,
+                Standing::Unlogged => 3,
+            })
+            .map_or(Place::Unlogged, |seen| seen.place.clone())
+    }
+}
+
+/// A place, and what is proven about it.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub(crate) place: Place,
+    pub(crate) standing: Standing,
+}
+
+/// What is proven about a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It is in a log of the policy, under a checkpoint that is cosigned and fresh.
+    Included,
+    /// It is in a log of the policy, under a checkpoint that is stale or lacks cosignatures.
+    Pending,
+    /// The proof does not hold.
+    NotIncluded(ProofError),
+    /// There is nothing to prove it against: a log that the policy does not list, or a checkpoint that is not the log's.
+    Unproven,
+    /// It comes from a folder or file.
+    Unlogged,
+}
+
+/// Bytes that are no statement.
+#[derive(Clone, Debug)]
+pub struct Unreadable {
+    /// Where they were found.
+    pub place: Place,
+    /// What is wrong with them.
+    pub error: EnvelopeError,
+    /// Whether a log of the policy served them.
+    pub(super) in_policy: bool,
+}
+
+/// Everything that was heard, by digest and by id.
+#[derive(Debug)]
+pub(super) struct Hearing<'p> {
+    pub(super) heard: Vec<Heard<'p>>,
+    pub(super) unreadable: Vec<Unreadable>,
+    /// Of logs that signed two different entries for one index.
+    pub(super) forks: Vec<Reason>,
+    by_digest: HashMap<ArtifactDigest, Vec<usize>>,
+    by_id: HashMap<StatementId, usize>,
+}
+
+impl<'p> Hearing<'p> {
+    pub(super) fn new(policy: &'p Policy, evidence: &Evidence, opened: &[Opened]) -> Self {
+        let mut listener = Listener {
+            hearing: Self {
+                heard: Vec::new(),
+                unreadable: Vec::new(),
+                forks: Vec::new(),
+                by_digest: HashMap::new(),
+                by_id: HashMap::new(),
+            },
+            signers: Signers::new(policy),
+            envelopes: HashMap::new(),
+            merged: HashMap::new(),
+        };
+        let mut leaves = HashMap::new();
+        for (view, opened) in evidence.logs.iter().zip(opened) {
+            listener.view(view, opened, &mut leaves);
+        }
+        for envelope in &evidence.unlogged {
+            let seen = Seen { place: Place::Unlogged, standing: Standing::Unlogged };
+            listener.envelope(envelope, seen, false);
+        }
+        listener.hearing
+    }
+
+    /// Everything said about a digest, in the order in which it was fetched.
+    pub(super) fn about(&self, digest: &ArtifactDigest) -> Vec<&Heard<'p>> {
+        let indexes = self.by_digest.get(digest).map_or(&[][..], Vec::as_slice);
+        indexes.iter().filter_map(|index| self.heard.get(*index)).collect()
+    }
+
+    /// A statement by its id, from a party of the policy where one signed it.
+    pub(super) fn named(&self, id: StatementId) -> Option<&Heard<'p>> {
+        self.by_id.get(&id).and_then(|index| self.heard.get(*index))
+    }
+}
+
+/// Where a log's leaf was first proven, to see when a second checkpoint proves another one there.
+type Leaves<'a> = HashMap<(&'a str, LeafIndex), (LeafHash, &'a LogCheckpoint)>;
+
+struct Listener<'p, 'e> {
+    hearing: Hearing<'p>,
+    signers: Signers<'p>,
+    /// The same bytes from several places are checked once.
+    envelopes: HashMap<&'e [u8], Result<usize, EnvelopeError>>,
+    /// Other bytes of the same statement by the same signer are the same statement (docs/TRUST.md 2.5).
+    merged: HashMap<(StatementId, Option<usize>), usize>,
+}
+
+impl<'e> Listener<'_, 'e> {
+    fn view(&mut self, view: &'e LogView, opened: &'e Opened, leaves: &mut Leaves<'e>) {
+        for entry in &view.entries {
+            let standing = self.standing(entry, opened, leaves);
+            let proven = matches!(standing, Standing::Included | Standing::Pending);
+            let place = Place::Logged {
+                origin: opened.standing.origin.clone().unwrap_or_default(),
+                index: entry.index,
+                size: opened.standing.size.filter(|_| proven),
+                witnessed_at: opened.standing.witnessed_at.filter(|_| proven),
+            };
+            self.envelope(&entry.envelope, Seen { place, standing }, opened.standing.in_policy);
+        }
+    }
+
+    fn standing(&mut self, entry: &LoggedEntry, opened: &'e Opened, leaves: &mut Leaves<'e>) -> Standing {
+        let Some(checkpoint) = &opened.signed else {
+            return Standing::Unproven;
+        };
+        let leaf = LeafHash::of(&entry.envelope);
+        if let Err(error) = verify_inclusion(leaf, entry.index, checkpoint.head(), &entry.path) {
+            return Standing::NotIncluded(error);
+        }
+        let position = (checkpoint.checkpoint().origin.as_str(), entry.index);
+        let (first, under) = *leaves.entry(position).or_insert((leaf, checkpoint));
+        if first != leaf {
+            self.hearing.forks.push(fork(under, checkpoint));
+        }
+        if opened.counts { Standing::Included } else { Standing::Pending }
+    }
+
+    fn envelope(&mut self, bytes: &'e [u8], seen: Seen, in_policy: bool) {
+        let known = match self.envelopes.entry(bytes) {
+            hash_map::Entry::Occupied(known) => known.get().clone(),
+            hash_map::Entry::Vacant(new) => {
+                let found = read(bytes, &mut self.signers, &mut self.hearing, &mut self.merged);
+                new.insert(found).clone()
+            }
+        };
+        match known {
+            Ok(index) => {
+                if let Some(heard) = self.hearing.heard.get_mut(index) {
+                    heard.seen.push(seen);
+                }
+            }
+            Err(error) => self.hearing.unreadable.push(Unreadable { place: seen.place, error, in_policy }),
+        }
+    }
+}
+
+/// Reads an envelope that is new, and files its statement. Returns where.
+fn read<'p>(
+    bytes: &[u8],
+    signers: &mut Signers<'p>,
+    hearing: &mut Hearing<'p>,
+    merged: &mut HashMap<(StatementId, Option<usize>), usize>,
+) -> Result<usize, EnvelopeError> {
+    let envelope = Envelope::parse(bytes)?;
+    let id = envelope.statement_id();
+    let (signer, said) = match signers.identify(&envelope)? {
+        Some((signer, party, verified)) => (Some(signer), Said::By(party, Box::new(verified))),
+        None => (None, Said::ByStranger(Box::new(Statement::parse(envelope.payload())?))),
+    };
+    if let Some(index) = merged.get(&(id, signer)) {
+        return Ok(*index);
+    }
+    let index = hearing.heard.len();
+    let heard = Heard { id, said, seen: Vec::new() };
+    merged.insert((id, signer), index);
+    match hearing.by_id.entry(id) {
+        hash_map::Entry::Vacant(new) => {
+            new.insert(index);
+        }
+        // Strangers may sign what a party signed: they must not stand in front of it (docs/TRUST.md 4.2).
+        hash_map::Entry::Occupied(mut known) if heard.by().is_some() => {
+            known.insert(index);
+        }
+        hash_map::Entry::Occupied(_) => {}
+    }
+    hearing.by_digest.entry(heard.statement().subject().digest).or_default().push(index);
+    hearing.heard.push(heard);
+    Ok(index)
+}
+
+/// Finds who signed an envelope by trying the policy's keys: an envelope names no key (docs/TRUST.md 2.1).
+struct Signers<'p> {
+    parties: &'p [Party],
+    /// Who signed the last statement with this rebuilder id: only decides who is tried first.
+    last: HashMap<Vec<u8>, usize>,
+}
+
+impl<'p> Signers<'p> {
+    fn new(policy: &'p Policy) -> Self {
+        Self { parties: policy.parties(), last: HashMap::new() }
+    }
+
+    fn identify(
+        &mut self,
+        envelope: &Envelope,
+    ) -> Result<Option<(usize, &'p Party, VerifiedStatement)>, EnvelopeError> {
+        let hint = rebuilder_hint(envelope.payload());
+        let likely = hint.and_then(|hint| self.last.get(hint).copied());
+        let others = (0..self.parties.len()).filter(|index| Some(*index) != likely);
+        for index in likely.into_iter().chain(others) {
+            let Some(party) = self.parties.get(index).filter(|party| fits(envelope.signature(), party.key())) else {
+                continue;
+            };
+            match envelope.verify(party.key()) {
+                Ok(verified) => {
+                    if let Some(hint) = hint {
+                        self.last.insert(hint.to_vec(), index);
+                    }
+                    return Ok(Some((index, party, verified)));
+                }
+                // Not this key's.
+                Err(EnvelopeError::Key(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn fits(signature: &Signature, key: &PublicKey) -> bool {
+    matches!(
+        (signature, key),
+        (Signature::Ed25519(_), PublicKey::Ed25519(_)) | (Signature::OpenPgp(_), PublicKey::OpenPgp(_))
+    )
+}
+
+/// The bytes after `"rebuilder":{"id":"` in a payload that is not verified yet.
+fn rebuilder_hint(payload: &[u8]) -> Option<&[u8]> {
+    const BEFORE: &[u8] = br#""rebuilder":{"id":""#;
+    let start = payload.windows(BEFORE.len()).position(|window| window == BEFORE)? + BEFORE.len();
+    let rest = payload.get(start..)?;
+    rest.get(..rest.iter().position(|byte| *byte == b'"')?)
+}

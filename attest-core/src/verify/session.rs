@@ -1,0 +1,252 @@
+//! Weighs what was heard about one file, and says what kind of answer it is.
+use super::{
+    Asking, Evidence, Findings, LogStanding, Place, Reason, Rejection, Unreadable, Verdict, Wanted, WantedName,
+    heard::{Hearing, Standing},
+    opened::{forks, open_all},
+    verdict::Acceptance,
+};
+use crate::{
+    artifact::{ProjectName, WheelName},
+    dissent::{Dissent, dissent},
+    policy::{GroupName, Lined, Negatives, Policy},
+    votes::{Tally, votes},
+};
+
+/// One policy, one moment, and everything that was fetched, checked once for however many files.
+#[derive(Debug)]
+pub struct Session<'p> {
+    policy: &'p Policy,
+    asking: Asking,
+    logs: Vec<LogStanding>,
+    hearing: Hearing<'p>,
+    /// Against every file: an unusable policy, a fork.
+    against_all: Vec<Reason>,
+    /// What is missing of the evidence: it decides only where votes are missing.
+    gaps: Vec<Reason>,
+}
+
+/// A log that no policy of ours names may say what it likes.
+fn proven_forks(policy: &Policy, evidence: &Evidence) -> impl Iterator<Item = Reason> {
+    evidence
+        .forks
+        .iter()
+        .filter(|fork| policy.log(&fork.origin).is_some())
+        .map(|fork| Reason::Fork { origin: fork.origin.clone(), notes: Box::new(fork.notes.clone()) })
+}
+
+impl<'p> Session<'p> {
+    /// Checks every checkpoint, proof and signature of the evidence.
+    pub fn open(policy: &'p Policy, evidence: &Evidence, asking: Asking) -> Self {
+        let opened = open_all(policy, asking, &evidence.logs);
+        let hearing = Hearing::new(policy, evidence, &opened);
+        let mut against_all = unusable_policy(policy, asking);
+        against_all.extend(forks(&opened));
+        against_all.extend(proven_forks(policy, evidence));
+        against_all.extend(hearing.forks.iter().cloned());
+        against_all.extend(opened.iter().filter_map(|opened| match &opened.standing.problem {
+            Some(problem @ Reason::FinalRoot { .. }) => Some(problem.clone()),
+            _ => None,
+        }));
+        against_all.dedup();
+        let logs: Vec<_> = opened.into_iter().map(|opened| opened.standing).collect();
+        let gaps = gaps(policy, evidence, &logs, &hearing.unreadable);
+        Self { policy, asking, logs, hearing, against_all, gaps }
+    }
+
+    /// The logs' answers, each under its checkpoint.
+    pub fn logs(&self) -> &[LogStanding] {
+        &self.logs
+    }
+
+    /// What is missing of the evidence, whether or not any file needs it.
+    pub fn gaps(&self) -> &[Reason] {
+        &self.gaps
+    }
+
+    /// Bytes in the evidence that are no statement.
+    pub fn unreadable(&self) -> &[Unreadable] {
+        &self.hearing.unreadable
+    }
+
+    /// Decides about one file.
+    pub fn verify(&self, wanted: &Wanted) -> Verdict {
+        let heard = self.hearing.about(&wanted.digest);
+        let named = |id| self.hearing.named(id);
+        let dissent = dissent(self.policy, &heard, named, self.asking.now);
+        let project = match project(wanted) {
+            Ok(project) => project,
+            Err(reason) => {
+                // Another name is no way around what is proven against the bytes (docs/TRUST.md 4.3).
+                let mut others = self.against_all.clone();
+                others.extend(blocking(&dissent));
+                let findings = self.findings(self.policy.threshold(), None, dissent);
+                return Verdict::Rejected(Rejection::new(reason, others, findings));
+            }
+        };
+        let rule = self.policy.rule(&project);
+        let need = rule.threshold();
+        let tally = votes(self.policy, &rule, wanted, &heard, &dissent.contradicting());
+        let mut reasons = self.against(&dissent);
+        let agreed = tally.agreed(need.value).cloned();
+        let Some((source, groups)) = agreed else {
+            let mut gaps = self.gaps.clone();
+            gaps.extend(unproven(&heard));
+            // An outage is not a refusal: what is missing could be the votes.
+            if gaps.is_empty() {
+                gaps.push(missing(need, &tally));
+            }
+            reasons.extend(gaps);
+            let findings = self.findings(need, Some(tally), dissent);
+            // Not empty: at least one was just added.
+            return Verdict::Rejected(Rejection::new(reasons.remove(0), reasons, findings));
+        };
+        let findings = self.findings(need, Some(tally), dissent);
+        if reasons.is_empty() {
+            return Verdict::Accepted(Acceptance { source, groups, findings });
+        }
+        Verdict::Rejected(Rejection::new(reasons.remove(0), reasons, findings))
+    }
+
+    /// What speaks against a file however many votes it has.
+    fn against(&self, dissent: &Dissent) -> Vec<Reason> {
+        let mut reasons = self.against_all.clone();
+        reasons.extend(blocking(dissent));
+        let negatives = self.policy.negatives();
+        if let Negatives::Complete { .. } = negatives.value {
+            // docs/TRUST.md 4.4: the evidence holds no list of negatives that auditors signed, so nothing shows that no
+            // dissent was withheld.
+            reasons.push(Reason::IncompleteView { line: negatives.line });
+        }
+        reasons
+    }
+
+    fn findings(&self, need: Lined<u32>, tally: Option<Tally>, dissent: Dissent) -> Findings {
+        let (votes, publishers, mut ignored) = match tally {
+            Some(tally) => (tally.votes, tally.publishers, tally.ignored),
+            None => (Vec::new(), Vec::new(), Vec::new()),
+        };
+        ignored.extend(dissent.ignored);
+        Findings {
+            need,
+            votes,
+            publishers,
+            accusations: dissent.accusations,
+            abstentions: dissent.abstentions,
+            ignored,
+            logs: self.logs.clone(),
+            gaps: self.gaps.clone(),
+        }
+    }
+}
+
+impl Tally {
+    /// The source that enough groups agree on, each of them with no other (docs/TRUST.md 3.7).
+    fn agreed(&self, need: u32) -> Option<&(crate::votes::SourceClass, Vec<GroupName>)> {
+        let need = usize::try_from(need).ok().filter(|need| *need > 0)?;
+        self.classes.first().filter(|(_, groups)| groups.len() >= need)
+    }
+}
+
+/// docs/TRUST.md 1.2
+fn unusable_policy(policy: &Policy, asking: Asking) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    let (serial, expires) = (policy.serial(), policy.expires());
+    if let Some(seen) = asking.seen_serial.filter(|seen| serial.value < *seen) {
+        reasons.push(Reason::PolicyRollback { serial: serial.value, seen, line: serial.line });
+    }
+    if asking.now >= expires.value {
+        reasons.push(Reason::PolicyExpired { expires: expires.value, line: expires.line });
+    }
+    reasons
+}
+
+/// What is missing of the evidence, log by log: a log that gave one good answer has answered.
+fn gaps(policy: &Policy, evidence: &Evidence, logs: &[LogStanding], unreadable: &[Unreadable]) -> Vec<Reason> {
+    let mut gaps = Vec::new();
+    for log in policy.logs() {
+        let answers = || logs.iter().filter(|answer| answer.origin.as_deref() == Some(log.origin()));
+        if answers().any(|answer| answer.problem.is_none()) {
+            continue;
+        }
+        let problems: Vec<_> = answers().filter_map(|answer| answer.problem.clone()).collect();
+        if !problems.is_empty() {
+            gaps.extend(problems);
+            continue;
+        }
+        let told = evidence.unreachable.iter().find(|(origin, _)| origin == log.origin());
+        gaps.push(Reason::LogUnreachable {
+            origin: log.origin().to_owned(),
+            why: told.map_or_else(|| "it was not asked".to_owned(), |(_, why)| why.clone()),
+        });
+    }
+    // Answers that name no log: whose they should have been is unknown.
+    gaps.extend(logs.iter().filter(|answer| answer.origin.is_none()).filter_map(|answer| answer.problem.clone()));
+    gaps.extend(unreadable.iter().filter(|bytes| bytes.in_policy).filter_map(|bytes| match &bytes.place {
+        Place::Logged { origin, index, .. } => {
+            Some(Reason::MalformedEntry { origin: origin.clone(), index: *index, error: bytes.error.clone() })
+        }
+        Place::Unlogged => None,
+    }));
+    gaps
+}
+
+/// Statements of known keys that a log's answer does not prove: a better answer may.
+fn unproven(heard: &[&super::Heard<'_>]) -> Vec<Reason> {
+    let of_known = heard.iter().filter(|heard| {
+        let proven = |seen: &super::heard::Seen| matches!(seen.standing, Standing::Included | Standing::Pending);
+        heard.by().is_some() && !heard.seen().iter().any(proven)
+    });
+    of_known
+        .flat_map(|heard| heard.seen())
+        .filter_map(|seen| match (&seen.standing, &seen.place) {
+            (Standing::NotIncluded(error), Place::Logged { origin, index, .. }) => {
+                Some(Reason::BadProof { origin: origin.clone(), index: *index, error: error.clone() })
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// docs/TRUST.md 4.2: one group refuses, two are an alarm.
+fn blocking(dissent: &Dissent) -> Vec<Reason> {
+    let groups: Vec<GroupName> = dissent.blocking().into_iter().collect();
+    let mut reasons = Vec::new();
+    if !groups.is_empty() {
+        let blocking = dissent.accusations.iter().filter(|accusation| accusation.blocks());
+        reasons.push(Reason::Contradicted {
+            groups,
+            statements: blocking.map(|accusation| accusation.statement).collect(),
+        });
+    }
+    reasons.extend(dissent.unresolved.iter().map(|unresolved| Reason::UnresolvedContradiction {
+        by: unresolved.by.clone(),
+        statement: unresolved.statement,
+        contradicts: unresolved.contradicts,
+    }));
+    reasons
+}
+
+/// Why the votes at hand do not suffice, when all evidence is at hand.
+fn missing(need: Lined<u32>, tally: &Tally) -> Reason {
+    let (need, line) = (need.value, need.line);
+    let groups: usize = tally.classes.iter().map(|(_, groups)| groups.len()).sum();
+    match tally.classes.as_slice() {
+        [] if tally.votes.is_empty() && tally.ignored.is_empty() => Reason::NoStatement { need, line },
+        [] => Reason::BelowThreshold { need, groups: Vec::new(), line },
+        [(_, groups)] => Reason::BelowThreshold { need, groups: groups.clone(), line },
+        classes if u32::try_from(groups).is_ok_and(|groups| groups >= need) => {
+            Reason::SourcesDisagree { need, classes: classes.to_vec(), line }
+        }
+        [(_, groups), ..] => Reason::BelowThreshold { need, groups: groups.clone(), line },
+    }
+}
+
+fn project(wanted: &Wanted) -> Result<ProjectName, Reason> {
+    match &wanted.name {
+        WantedName::File(name) => match WheelName::parse(name) {
+            Ok(wheel) => Ok(wheel.project),
+            Err(error) => Err(Reason::NotAttestable { name: name.clone(), error }),
+        },
+        WantedName::Release { project, .. } => Ok(project.clone()),
+    }
+}

@@ -1,0 +1,18 @@
+//! docs/TRUST.md, rule by rule: each test goes red when its rule is broken.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+#[path = "support/world.rs"]
+mod world;
+
+#[path = "trust/attackers.rs"]
+mod attackers;
+#[path = "trust/dissent.rs"]
+mod dissent;
+#[path = "trust/fail_closed.rs"]
+mod fail_closed;
+#[path = "trust/logs.rs"]
+mod logs;
+#[path = "trust/policy_file.rs"]
+mod policy_file;
+#[path = "trust/votes.rs"]
+mod votes;
