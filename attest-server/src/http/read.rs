@@ -1,0 +1,131 @@
+//! The read API: checkpoint, tiles and entry bundles, as [C2SP tlog-tiles](https://c2sp.org/tlog-tiles) has them.
+
+use std::sync::Arc;
+
+use attest_core::tile::Resource;
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    response::{IntoResponse as _, Response},
+};
+use sha2::{Digest as _, Sha256};
+
+use super::{Problem, Site};
+
+/// tlog-tiles "Merkle Tree": tiles and bundles never change, partial ones included.
+const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+
+/// Any path that is no other endpoint.
+pub(super) async fn read(State(site): State<Arc<Site>>, request: Request) -> Result<Response, Problem> {
+    let resource = resource(request.uri().path())?;
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Err(Problem::MethodNotAllowed { allow: "GET, HEAD" });
+    }
+    if resource == Resource::Checkpoint {
+        return checkpoint(&site);
+    }
+    let reader = site.reader.clone();
+    let found = tokio::task::spawn_blocking(move || match resource {
+        Resource::Checkpoint => Ok(None),
+        Resource::Tile(id) => reader.tile(id),
+        Resource::Bundle(id) => reader.bundle(id),
+    });
+    let bytes = found
+        .await
+        .map_err(|_| Problem::Interrupted)??
+        .ok_or(Problem::NotFound { what: "the published tree has no such tile or bundle" })?;
+    Ok(immutable(&resource, bytes, request.headers()))
+}
+
+fn resource(path: &str) -> Result<Resource, Problem> {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    path.parse().map_err(|error| {
+        if path.starts_with("tile/") {
+            Problem::TilePath(error)
+        } else {
+            Problem::NotFound { what: "no endpoint has this path" }
+        }
+    })
+}
+
+/// tlog-tiles "Checkpoints": text, cached for a few seconds at most. A client that just submitted wants this one.
+fn checkpoint(site: &Site) -> Result<Response, Problem> {
+    let published = site.reader.published();
+    if published.note.is_empty() {
+        return Err(Problem::NotFound { what: "this mirror replicated nothing yet" });
+    }
+    let headers = [
+        (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+    ];
+    Ok((headers, published.note.clone()).into_response())
+}
+
+fn immutable(resource: &Resource, bytes: Vec<u8>, asked: &HeaderMap) -> Response {
+    // Over the bytes as sent: another log that takes over this URL has other tags.
+    let digest = Sha256::digest(&bytes);
+    let tag = format!("\"{}\"", hex(&digest[..16]));
+    let known = matches_tag(asked, &tag);
+    let mut response = if known {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        let mut response = bytes.into_response();
+        if matches!(resource, Resource::Bundle(_)) {
+            // tlog-tiles "Log entries": gzip may be sent with no negotiation, and this is the stored form.
+            let gzip = HeaderValue::from_static("gzip");
+            response.headers_mut().insert(header::CONTENT_ENCODING, gzip);
+        }
+        response
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, IMMUTABLE);
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    if let Ok(tag) = HeaderValue::try_from(tag) {
+        headers.insert(header::ETAG, tag);
+    }
+    response
+}
+
+/// RFC 9110 section 13.1.2: `*`, or a list of tags compared without their weakness mark.
+fn matches_tag(asked: &HeaderMap, tag: &str) -> bool {
+    asked
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == tag)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_is_matched_in_every_form_that_http_allows() {
+        let tag = "\"00ff\"";
+        for (value, expected) in [
+            ("\"00ff\"", true),
+            ("W/\"00ff\"", true),
+            ("\"a\", \"00ff\"", true),
+            ("*", true),
+            ("\"00f\"", false),
+            ("00ff", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::IF_NONE_MATCH, value.parse().unwrap());
+            assert_eq!(matches_tag(&headers, tag), expected, "{value}");
+        }
+        assert!(!matches_tag(&HeaderMap::new(), tag));
+    }
+}

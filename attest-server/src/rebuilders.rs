@@ -1,0 +1,281 @@
+//! The rebuilders file: who may submit to this log.
+//!
+//! ```toml
+//! # Who runs the log and lists rebuilders: shown to those who are not on the list.
+//! [operator]
+//! name = "Example Log Operators"
+//! contact = "https://log.example.org/join"
+//!
+//! [[rebuilder]]
+//! name = "alice"
+//! url = "https://rebuilder.example.org"
+//! contact = "alice@example.org"
+//! key = "ed25519:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+//!
+//! [[rebuilder]]
+//! name = "bob"
+//! url = "https://bob.example"
+//! contact = "bob@bob.example"
+//! certificate = "bob.asc"            # a file beside this one, or the armored text itself
+//! ```
+//!
+//! Being listed lets a rebuilder write to the log. Whether its statements count is for each user's policy to say.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use attest_core::key::{KeyError, PublicKey, RawKey};
+use serde::Deserialize;
+
+const ARMOR: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
+
+/// The list, with every public key in it once.
+#[derive(Clone, Debug)]
+pub struct Rebuilders {
+    operator: Option<Operator>,
+    list: Vec<Rebuilder>,
+}
+
+/// One key that may submit, and whose it is.
+#[derive(Clone, Debug)]
+pub struct Rebuilder {
+    name: String,
+    url: String,
+    contact: String,
+    key: PublicKey,
+}
+
+/// Who decides about the list.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Operator {
+    name: String,
+    contact: String,
+}
+
+/// Why a rebuilders file is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum RebuildersError {
+    /// The file, or a certificate that it names, could not be read.
+    #[error("could not read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Not TOML of the expected form.
+    #[error("not a rebuilders file")]
+    Syntax(#[from] toml::de::Error),
+    /// Neither or both of `key` and `certificate`.
+    #[error("rebuilder {name:?}: expected exactly one of `key` and `certificate`, found {found}")]
+    KeyCount {
+        /// As in the file.
+        name: String,
+        /// How many there were.
+        found: usize,
+    },
+    /// The key is not one.
+    #[error("rebuilder {name:?}: unusable key")]
+    Key {
+        /// As in the file.
+        name: String,
+        /// Why.
+        source: KeyError,
+    },
+    /// Two entries hold the same key material, however it is wrapped.
+    #[error("rebuilders {first:?} and {second:?} have the same public key ({fingerprint}): a key has one owner")]
+    SharedKey {
+        /// The earlier entry.
+        first: String,
+        /// The later entry.
+        second: String,
+        /// The later entry's key.
+        fingerprint: String,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    operator: Option<Operator>,
+    rebuilder: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    name: String,
+    url: String,
+    contact: String,
+    key: Option<String>,
+    certificate: Option<String>,
+}
+
+impl Rebuilders {
+    /// Reads the file at `path` and the certificates it names.
+    pub fn read(path: &Path) -> Result<Self, RebuildersError> {
+        let text = read(path)?;
+        Self::parse(&text, path.parent().unwrap_or(Path::new("")))
+    }
+
+    /// Parses the file's text; certificates given as paths are looked up in `folder`.
+    pub fn parse(text: &str, folder: &Path) -> Result<Self, RebuildersError> {
+        let file: File = toml::from_str(text)?;
+        let mut owners: BTreeMap<RawKey, String> = BTreeMap::new();
+        let mut list = Vec::with_capacity(file.rebuilder.len());
+        for entry in file.rebuilder {
+            let rebuilder = entry.check(folder)?;
+            // docs/TRUST.md 1.3: the same key material twice is an error, whatever it is wrapped in.
+            for raw in rebuilder.key.raw_keys() {
+                if let Some(first) = owners.insert(raw, rebuilder.name.clone()) {
+                    return Err(RebuildersError::SharedKey {
+                        first,
+                        second: rebuilder.name,
+                        fingerprint: rebuilder.key.fingerprint(),
+                    });
+                }
+            }
+            list.push(rebuilder);
+        }
+        Ok(Self { operator: file.operator, list })
+    }
+
+    /// Who decides about the list, where the file says so.
+    pub fn operator(&self) -> Option<&Operator> {
+        self.operator.as_ref()
+    }
+
+    /// In the order of the file.
+    pub fn iter(&self) -> impl Iterator<Item = &Rebuilder> {
+        self.list.iter()
+    }
+}
+
+impl Rebuilder {
+    /// As the file calls it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What its statements give as `rebuilder.id`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Mail address or URL.
+    pub fn contact(&self) -> &str {
+        &self.contact
+    }
+
+    /// What it signs with.
+    pub fn key(&self) -> &PublicKey {
+        &self.key
+    }
+}
+
+impl fmt::Display for Operator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.name, self.contact)
+    }
+}
+
+impl Entry {
+    fn check(self, folder: &Path) -> Result<Rebuilder, RebuildersError> {
+        let text = match (self.key, self.certificate) {
+            (Some(key), None) => key,
+            (None, Some(armored)) if armored.trim_start().starts_with(ARMOR) => armored,
+            (None, Some(path)) => read(&folder.join(path))?,
+            (key, certificate) => {
+                return Err(RebuildersError::KeyCount {
+                    name: self.name,
+                    found: usize::from(key.is_some()) + usize::from(certificate.is_some()),
+                });
+            }
+        };
+        match PublicKey::parse(&text) {
+            Ok(key) => Ok(Rebuilder { name: self.name, url: self.url, contact: self.contact, key }),
+            Err(source) => Err(RebuildersError::Key { name: self.name, source }),
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<String, RebuildersError> {
+    std::fs::read_to_string(path).map_err(|source| RebuildersError::Read { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "ed25519:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+
+    fn entry(name: &str, key: &str) -> String {
+        format!("[[rebuilder]]\nname = '{name}'\nurl = 'https://{name}.example'\ncontact = 'x'\n{key}\n")
+    }
+
+    #[test]
+    fn what_is_not_exactly_a_rebuilders_file_is_refused() {
+        let key = format!("key = '{KEY}'");
+        let cases = [
+            ("an empty file", String::new()),
+            ("an unknown key", entry("a", &format!("{key}\ntrusted = true"))),
+            ("an unknown table", format!("{}[policy]\n", entry("a", &key))),
+            ("no contact", format!("[[rebuilder]]\nname = 'a'\nurl = 'u'\n{key}\n")),
+        ];
+        for (what, text) in cases {
+            let error = Rebuilders::parse(&text, Path::new("")).unwrap_err();
+            assert!(matches!(error, RebuildersError::Syntax(_)), "{what}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_rebuilder_has_exactly_one_of_key_and_certificate() {
+        for (lines, expected) in [("", 0), (&*format!("key = '{KEY}'\ncertificate = 'b.asc'"), 2)] {
+            let error = Rebuilders::parse(&entry("a", lines), Path::new("")).unwrap_err();
+            assert!(matches!(error, RebuildersError::KeyCount { found, .. } if found == expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn one_key_under_two_names_is_refused() {
+        let key = format!("key = '{KEY}'");
+        let text = entry("a", &key) + &entry("b", &key);
+        let error = Rebuilders::parse(&text, Path::new("")).unwrap_err();
+        assert!(
+            matches!(&error, RebuildersError::SharedKey { first, second, .. } if first == "a" && second == "b"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_key_that_is_none_names_its_rebuilder() {
+        for key in ["ed25519:AAAA", "rsa:AAAA", ""] {
+            let error = Rebuilders::parse(&entry("a", &format!("key = '{key}'")), Path::new("")).unwrap_err();
+            assert!(matches!(&error, RebuildersError::Key { name, .. } if name == "a"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_file_is_looked_up_beside_the_list() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = entry("a", "certificate = 'keys/a.asc'");
+        let error = Rebuilders::parse(&text, folder.path()).unwrap_err();
+        assert!(
+            matches!(&error, RebuildersError::Read { path, .. } if *path == folder.path().join("keys/a.asc")),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_list_keeps_its_order_and_its_operator() {
+        let operator = "[operator]\nname = 'Example'\ncontact = 'https://log.example/join'\n";
+        let text = format!("{operator}{}", entry("a", &format!("key = '{KEY}'")));
+        let list = Rebuilders::parse(&text, Path::new("")).unwrap();
+        assert_eq!(list.iter().map(Rebuilder::name).collect::<Vec<_>>(), ["a"]);
+        assert_eq!(list.operator().unwrap().to_string(), "Example (https://log.example/join)");
+    }
+}

@@ -1,0 +1,15 @@
+//! `attest-server` as its users meet it: the real program, over HTTP.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod client;
+mod fake;
+mod fetch;
+mod limits;
+mod lookup;
+
+mod mirror;
+mod process;
+mod read;
+mod statement;
+mod submit;
