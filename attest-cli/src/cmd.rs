@@ -1,0 +1,62 @@
+//! The commands: one file each.
+
+use std::process::ExitCode;
+
+use crate::run::Run;
+
+mod completions;
+mod explain;
+mod install;
+mod key;
+mod log;
+mod policy;
+mod rebuild;
+mod sign;
+pub(crate) mod submit;
+mod verify;
+mod withdraw;
+
+/// Everything that can be asked for.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Ask whether the policy accepts wheels, or what a requirements file pins
+    Verify(verify::Args),
+    /// Install through pip, exactly the files that the policy accepts
+    Install(install::Args),
+    /// Show everything known about a file, and what decides
+    Explain(explain::Args),
+    /// Write or check a policy
+    Policy(policy::Args),
+    /// Build published wheels again, and say whether they are the same
+    Rebuild(rebuild::Args),
+    /// Sign what a rebuild found
+    Sign(sign::Args),
+    /// Send statements to a log and check the proofs that it returns
+    Submit(submit::Args),
+    /// Take back a statement, for good
+    Withdraw(withdraw::Args),
+    /// Look at a log
+    Log(log::Args),
+    /// Make a signing key, or show the public half of one
+    Key(key::Args),
+    /// Print a completion script for a shell
+    Completions(completions::Args),
+}
+
+/// Runs a command.
+pub(crate) fn dispatch(command: &Command, run: &Run) -> anyhow::Result<ExitCode> {
+    let exit = match command {
+        Command::Verify(args) => verify::run(args, run),
+        Command::Install(args) => install::run(args, run),
+        Command::Explain(args) => explain::run(args, run),
+        Command::Policy(args) => policy::run(args, run),
+        Command::Rebuild(args) => return rebuild::run(args, &run.out),
+        Command::Sign(args) => sign::run(args, run),
+        Command::Submit(args) => submit::run(args, run),
+        Command::Withdraw(args) => withdraw::run(args, run),
+        Command::Log(args) => log::run(args, run),
+        Command::Key(args) => key::run(args, run),
+        Command::Completions(args) => completions::run(args),
+    }?;
+    Ok(exit.into())
+}

@@ -1,0 +1,120 @@
+//! Everything that was said about a file, as lines and as JSON.
+
+use attest_core::{
+    dissent::{Accusation, AccusationState, Proof},
+    merkle::TreeSize,
+    statement::Method,
+    verify::{Findings, LogStanding},
+};
+use serde_json::{Value, json};
+
+use crate::layers::Layer;
+
+/// One line for each statement: who, what, where, and whether it counts.
+pub(super) fn lines(found: &Findings, layer: &Layer) -> Vec<String> {
+    let file = layer.path.display();
+    let mut lines = Vec::new();
+    for vote in &found.votes {
+        let how = match (vote.equivalent, vote.method) {
+            (true, _) => "equivalent",
+            (false, Method::Exact) => "exact",
+            (false, Method::Replayed) => "replayed",
+        };
+        lines.push(format!(
+            "vote       {} ({}): {how}, from {}, {}; {} ({file}:{})",
+            vote.by, vote.group, vote.source, vote.place, vote.counts, vote.line
+        ));
+    }
+    for claim in &found.publishers {
+        lines.push(format!(
+            "publisher  {}: its own word, never counted; {} ({file}:{})",
+            claim.by, claim.place, claim.line
+        ));
+    }
+    for accusation in &found.accusations {
+        lines.push(format!(
+            "against    {} ({}): {}, {}; {} ({file}:{})",
+            accusation.by,
+            accusation.group,
+            proof(accusation),
+            accusation.place,
+            state(accusation),
+            accusation.line
+        ));
+    }
+    for abstention in &found.abstentions {
+        let withdrawn = if abstention.withdrawn { ", withdrawn" } else { "" };
+        lines.push(format!("abstains   {abstention}; {}{withdrawn}", abstention.place));
+    }
+    for ignored in &found.ignored {
+        let by = ignored.by.as_ref().map_or_else(|| "somebody".to_owned(), ToString::to_string);
+        let statement = &ignored.statement.to_string()[..16];
+        lines.push(format!("no vote    {by}, statement {statement}, {}: {}", ignored.place, ignored.why));
+    }
+    lines
+}
+
+fn proof(accusation: &Accusation) -> String {
+    match &accusation.proof {
+        Proof::Contradiction { contradicts, rebuilt } => {
+            format!("the inputs of statement {} gave sha256:{rebuilt}", &contradicts.to_string()[..16])
+        }
+        Proof::ForeignCode { members } => {
+            format!("code only in the published file: {}", members.join(", "))
+        }
+    }
+}
+
+fn state(accusation: &Accusation) -> String {
+    match &accusation.state {
+        AccusationState::Blocks { dismissed_until: None } => "blocks".to_owned(),
+        AccusationState::Blocks { dismissed_until: Some(end) } => format!("blocks again since {end}"),
+        AccusationState::Lifted { .. } => "lifted: its group withdrew it".to_owned(),
+        AccusationState::Dismissed { reason, expires, line } => {
+            format!("dismissed until {expires} in line {line}: {reason}")
+        }
+    }
+}
+
+/// What a log showed.
+pub(super) fn standing(log: &LogStanding) -> String {
+    let origin = log.origin.as_deref().unwrap_or("unknown");
+    let size = log.size.map_or_else(|| "no readable checkpoint".to_owned(), |size| format!("{size} entries"));
+    let witnessed = log.witnessed_at.map_or_else(String::new, |at| format!(", witnessed at {at}"));
+    let problem = log.problem.as_ref().map_or_else(String::new, |problem| format!("; {problem}"));
+    let foreign = if log.in_policy { "" } else { "; not in this policy" };
+    format!("log        {origin}: {size}{witnessed}{problem}{foreign}")
+}
+
+/// The same for tools.
+pub(super) fn document(layer: &Layer, found: &Findings) -> Value {
+    let votes = found.votes.iter().map(|vote| {
+        json!({ "by": vote.by.as_str(), "group": vote.group.as_str(), "statement": vote.statement,
+            "place": vote.place.to_string(), "source": vote.source.to_string(), "equivalent": vote.equivalent,
+            "counts": vote.counts.to_string(), "line": vote.line })
+    });
+    let accusations = found.accusations.iter().map(|accusation| {
+        json!({ "by": accusation.by.as_str(), "group": accusation.group.as_str(), "statement": accusation.statement,
+            "place": accusation.place.to_string(), "proof": proof(accusation), "blocks": accusation.blocks(),
+            "state": state(accusation), "line": accusation.line })
+    });
+    let abstentions = found.abstentions.iter().map(|abstention| {
+        json!({ "by": abstention.by.as_str(), "group": abstention.group.as_str(), "statement": abstention.statement,
+            "place": abstention.place.to_string(), "outcome": abstention.outcome, "withdrawn": abstention.withdrawn })
+    });
+    let ignored = found.ignored.iter().map(|ignored| {
+        json!({ "by": ignored.by.as_ref().map(ToString::to_string), "statement": ignored.statement,
+            "place": ignored.place.to_string(), "why": ignored.why.to_string() })
+    });
+    let publishers = found.publishers.iter().map(
+        |claim| json!({ "by": claim.by.as_str(), "statement": claim.statement, "place": claim.place.to_string() }),
+    );
+    let logs = found.logs.iter().map(|log| {
+        json!({ "origin": log.origin, "size": log.size.map(TreeSize::get),
+            "witnessedAt": log.witnessed_at.map(|at| at.to_string()), "inPolicy": log.in_policy,
+            "problem": log.problem.as_ref().map(ToString::to_string) })
+    });
+    json!({ "policy": layer.path, "votes": votes.collect::<Vec<_>>(), "accusations": accusations.collect::<Vec<_>>(),
+        "abstentions": abstentions.collect::<Vec<_>>(), "ignored": ignored.collect::<Vec<_>>(),
+        "publishers": publishers.collect::<Vec<_>>(), "logs": logs.collect::<Vec<_>>() })
+}

@@ -1,0 +1,143 @@
+//! `attest sign RESULT_DIR --signer S [-o FILE]`: from a rebuild's result folder, never from a bare wheel.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use attest_core::{
+    envelope::{Envelope, VerifiedStatement},
+    statement::{Build, Network, Predicate, Rebuilder, Statement},
+};
+use serde::Serialize;
+
+use crate::{
+    exit::Exit,
+    files::{self, Mode},
+    rebuild::result::ResultFolder,
+    run::Run,
+    signer::{Signer, SignerError, SignerSpec},
+};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// What `attest rebuild` wrote.
+    result: PathBuf,
+    /// Who signs.
+    #[arg(long, value_name = "FILE|gpg:FINGERPRINT")]
+    signer: SignerSpec,
+    /// The URI that names you as a rebuilder [default: the fingerprint of the key].
+    #[arg(long, value_name = "URI")]
+    rebuilder: Option<String>,
+    /// The signed statement [default: among your own statements, where `self` of a policy finds it].
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// An envelope that was verified after it was made.
+#[derive(Debug)]
+pub(crate) struct Signed {
+    pub(crate) envelope: Envelope,
+    pub(crate) verified: VerifiedStatement,
+}
+
+impl Signed {
+    /// Signs a statement.
+    pub(crate) fn make(statement: &Statement, signer: &Signer) -> Result<Self, SignerError> {
+        let (envelope, verified) = signer.seal(statement.to_bytes())?;
+        Ok(Self { envelope, verified })
+    }
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: &'static str,
+    file: &'a Path,
+    statement_id: String,
+    subject: &'a str,
+    sha256: String,
+    predicate: &'static str,
+    signer: String,
+}
+
+pub(crate) fn run(args: &Args, run: &Run) -> anyhow::Result<Exit> {
+    let signer = Signer::open(&args.signer)?;
+    let rebuilder = Rebuilder {
+        id: args.rebuilder.clone().unwrap_or_else(|| signer.public().fingerprint()),
+        version: BTreeMap::from([("attest".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]),
+    };
+    let (subject, predicate) = ResultFolder::open(&args.result)?.statement_parts(rebuilder)?;
+    let statement = Statement::new(subject, predicate)?;
+    warn_if_never_a_vote(&statement, run);
+    let made = Signed::make(&statement, &signer)?;
+    let path = keep(&made, args.output.as_deref(), run)?;
+    report(&made, &path, run)?;
+    Ok(Exit::Pass)
+}
+
+/// docs/TRUST.md 3.3: what a build could fetch may not be there for the next one.
+fn warn_if_never_a_vote(statement: &Statement, run: &Run) {
+    let network = build(statement.predicate()).map(|build| build.environment.network);
+    if network.is_some_and(|network| network != Network::None) {
+        run.out.warning("this build had a network: the statement can be read by everybody, but it is never a vote");
+    }
+}
+
+fn build(predicate: &Predicate) -> Option<&Build> {
+    match predicate {
+        Predicate::Reproduced(build) | Predicate::Equivalent { build, .. } | Predicate::NotReproduced { build, .. } => {
+            Some(build)
+        }
+        Predicate::Withdrawn(_) => None,
+    }
+}
+
+/// Writes an envelope: whole, or not at all. Without a file it goes where a policy's `self` looks for it.
+pub(crate) fn keep(signed: &Signed, output: Option<&Path>, run: &Run) -> anyhow::Result<PathBuf> {
+    let bytes = signed.envelope.to_bytes();
+    if let Some(path) = output {
+        files::create(path, &bytes, Mode::Shared)?;
+        return Ok(path.to_owned());
+    }
+    let id = signed.verified.id().to_string();
+    let subject = signed.verified.statement().subject().name.as_str().to_owned();
+    let path = run.places()?.statements()?.join(format!("{subject}.{}.json", &id[..16]));
+    // The same statement by the same key again: nothing is lost.
+    files::replace(&path, &bytes, Mode::Shared)?;
+    Ok(path)
+}
+
+/// Says what was signed.
+pub(crate) fn report(signed: &Signed, path: &Path, run: &Run) -> anyhow::Result<()> {
+    let statement = signed.verified.statement();
+    let subject = statement.subject().name.as_str();
+    let says = says(statement.predicate());
+    let by = signed.verified.signer().fingerprint();
+    if run.out.is_json() {
+        let document = Document {
+            schema: "attest.signed/v1",
+            file: path,
+            statement_id: signed.verified.id().to_string(),
+            subject,
+            sha256: statement.subject().digest.to_string(),
+            predicate: says,
+            signer: by,
+        };
+        run.out.json(&document)?;
+    } else {
+        run.out.line(path.display())?;
+        run.out.note(format_args!("{subject} {says}, signed by {by}"));
+        run.out.detail(format_args!("statement {}", signed.verified.id()));
+    }
+    Ok(())
+}
+
+/// What a statement says, in one word.
+pub(crate) const fn says(predicate: &Predicate) -> &'static str {
+    match predicate {
+        Predicate::Reproduced(_) => "reproduced",
+        Predicate::Equivalent { .. } => "equivalent",
+        Predicate::NotReproduced { .. } => "not-reproduced",
+        Predicate::Withdrawn(_) => "withdrawn",
+    }
+}

@@ -1,0 +1,126 @@
+//! `attest verify [PATHS...]`
+
+use std::path::PathBuf;
+
+use attest_core::{api, artifact::ArtifactDigest};
+use serde::Serialize;
+
+use crate::{
+    client::Http,
+    exit::{self, Exit},
+    gate::{self, document::Document, verdicts},
+    input,
+    item::{Item, Question},
+    layers::LayerError,
+    output::{causes, plural},
+    run::Run,
+};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Wheels, folders of wheels, requirements files with hashes, pip reports [default: requirements.txt].
+    paths: Vec<PathBuf>,
+    /// Without a policy: a log to ask what it has about the files. Nothing of its answer is checked.
+    #[arg(long, value_name = "URL")]
+    log: Vec<String>,
+}
+
+pub(crate) fn run(args: &Args, run: &Run) -> anyhow::Result<Exit> {
+    let items = input::items(&args.paths, run)?;
+    let layers = match run.layers() {
+        Err(error @ LayerError::None { .. }) => return coverage(&items, &args.log, error, run),
+        layers => layers?,
+    };
+    if !args.log.is_empty() {
+        run.out.note("the logs of the policy are asked: --log is for a look without one");
+    }
+    let judged = gate::judge(&items, &layers, run)?;
+    if run.out.is_json() {
+        run.out.json(&Document::new(&judged, &layers))?;
+    } else {
+        verdicts::print(&judged, &run.out)?;
+    }
+    Ok(judged.exit())
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Coverage<'a> {
+    schema: &'static str,
+    error: String,
+    hint: Option<String>,
+    files: usize,
+    can_be_asked_about: usize,
+    logs: Vec<Known<'a>>,
+    exit: u8,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Known<'a> {
+    url: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    files_with_statements: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// docs/TRUST.md 1.1: without a policy nothing passes; but what there would be to judge by is said.
+fn coverage(items: &[Item], logs: &[String], missing: LayerError, run: &Run) -> anyhow::Result<Exit> {
+    let mut digests: Vec<ArtifactDigest> = items
+        .iter()
+        .filter_map(|item| match &item.question {
+            Question::File { wanted, .. } => Some(wanted.digest),
+            _ => None,
+        })
+        .collect();
+    digests.sort_unstable();
+    digests.dedup();
+    let logs: Vec<Known<'_>> = logs.iter().map(|url| known(url, &digests, run)).collect();
+    let missing = anyhow::Error::from(missing);
+    if !run.out.is_json() {
+        run.out.line(format_args!(
+            "{}: {} can be asked about, none was judged",
+            plural(items.len(), "file"),
+            digests.len()
+        ))?;
+        for log in &logs {
+            match (&log.files_with_statements, &log.error) {
+                (Some(count), _) => {
+                    run.out.line(format_args!("{} has statements about {count} of them (unchecked)", log.url))?;
+                }
+                (None, error) => {
+                    run.out.line(format_args!("{} says nothing: {}", log.url, error.as_deref().unwrap_or_default()))?;
+                }
+            }
+        }
+        return Err(missing);
+    }
+    let (exit, hint) = exit::of(&missing);
+    run.out.json(&Coverage {
+        schema: "attest.coverage/v1",
+        error: missing.to_string(),
+        hint,
+        files: items.len(),
+        can_be_asked_about: digests.len(),
+        logs,
+        exit: exit.code(),
+    })?;
+    Ok(exit)
+}
+
+fn known<'a>(url: &'a str, digests: &[ArtifactDigest], run: &Run) -> Known<'a> {
+    let _task = run.out.task(format!("asking {url}"));
+    let count = || -> anyhow::Result<usize> {
+        let client = Http::new()?.log(url)?;
+        let mut count = 0;
+        for chunk in digests.chunks(api::MAX_LOOKUP) {
+            count += client.lookup(chunk)?.artifacts.iter().filter(|artifact| !artifact.entries.is_empty()).count();
+        }
+        Ok(count)
+    };
+    match count() {
+        Ok(count) => Known { url, files_with_statements: Some(count), error: None },
+        Err(error) => Known { url, files_with_statements: None, error: Some(causes(error.as_ref())) },
+    }
+}

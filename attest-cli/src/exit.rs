@@ -1,0 +1,185 @@
+//! Exit codes (docs/TRUST.md 1.5), and how an error becomes one: the only place that knows the numbers.
+
+use std::{fmt, process::ExitCode};
+
+use attest_core::verify::Severity;
+
+use crate::{
+    client::ClientError, cmd::submit::ReceiptError, history::HistoryError, input::InputError, layers::LayerError,
+    places::PlaceError, signer::SignerError,
+};
+
+/// How a command ended. The same in every output format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Everything that was asked holds.
+    Pass,
+    /// The policy, or the log that was asked, says no.
+    Refused,
+    /// Usage, configuration or I/O: the question was not understood or could not be put.
+    Usage,
+    /// Evidence is unreachable, stale or incomplete. Refuses like [`Exit::Refused`]; trying again may help.
+    Undecided,
+    /// A contradiction that is proven: evidence is kept and nothing goes on.
+    Alarm,
+    /// The code of a program that was run for the user.
+    Child(u8),
+}
+
+impl Exit {
+    /// The number a shell sees.
+    pub(crate) const fn code(self) -> u8 {
+        match self {
+            Self::Pass => 0,
+            Self::Refused => 1,
+            Self::Usage => 2,
+            Self::Undecided => 3,
+            Self::Alarm => 4,
+            Self::Child(code) => code,
+        }
+    }
+
+    /// The code of a run with several answers: an alarm is never drowned, and a refusal is final where an outage is not.
+    pub(crate) fn worst(self, other: Self) -> Self {
+        if other.rank() > self.rank() { other } else { self }
+    }
+
+    const fn rank(self) -> u8 {
+        match self {
+            Self::Pass => 0,
+            Self::Undecided => 1,
+            Self::Refused => 2,
+            Self::Child(_) => 3,
+            Self::Usage => 4,
+            Self::Alarm => 5,
+        }
+    }
+}
+
+impl From<Severity> for Exit {
+    fn from(severity: Severity) -> Self {
+        match severity {
+            Severity::Undecided => Self::Undecided,
+            Severity::Refused => Self::Refused,
+            Severity::Alarm => Self::Alarm,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+/// An error of the command layer: what went wrong, the code it ends with, and the next step.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    exit: Exit,
+    message: String,
+    hint: Option<String>,
+}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), hint: None }
+    }
+
+    /// Exit 2.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, message)
+    }
+
+    /// The next step, for a person.
+    #[must_use]
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Code and hint of an error: of the outermost cause that knows its own, otherwise exit 2 without a hint.
+pub(crate) fn of(error: &anyhow::Error) -> (Exit, Option<String>) {
+    if let Some(failure) = error.downcast_ref::<Failure>() {
+        return (failure.exit, failure.hint.clone());
+    }
+    error.chain().find_map(known).unwrap_or((Exit::Usage, None))
+}
+
+fn known(cause: &(dyn std::error::Error + 'static)) -> Option<(Exit, Option<String>)> {
+    if let Some(failure) = cause.downcast_ref::<Failure>() {
+        return Some((failure.exit, failure.hint.clone()));
+    }
+    if let Some(client) = cause.downcast_ref::<ClientError>() {
+        return Some((of_client(client), client.hint()));
+    }
+    if let Some(history) = cause.downcast_ref::<HistoryError>() {
+        return Some((of_history(history), None));
+    }
+    if let Some(receipt) = cause.downcast_ref::<ReceiptError>() {
+        // Garbage from a log proves nothing.
+        return Some((Exit::Undecided, receipt.hint()));
+    }
+    if let Some(layer) = cause.downcast_ref::<LayerError>() {
+        let exit = if matches!(layer, LayerError::Rollback { .. }) { Exit::Alarm } else { Exit::Usage };
+        return Some((exit, layer.hint()));
+    }
+    if let Some(signer) = cause.downcast_ref::<SignerError>() {
+        return Some((Exit::Usage, signer.hint()));
+    }
+    if let Some(input) = cause.downcast_ref::<InputError>() {
+        return Some((Exit::Usage, input.hint()));
+    }
+    let place = cause.downcast_ref::<PlaceError>()?;
+    Some((Exit::Usage, Some(place.hint())))
+}
+
+/// A log that says no is a refusal; one that is down, or answers what no log answers, leaves the question open.
+const fn of_client(error: &ClientError) -> Exit {
+    match error {
+        ClientError::Url { .. } | ClientError::NotALog { .. } | ClientError::Setup { .. } => Exit::Usage,
+        ClientError::Refused { .. } => Exit::Refused,
+        ClientError::Unreachable { .. }
+        | ClientError::Broken { .. }
+        | ClientError::Oversized { .. }
+        | ClientError::Busy { .. }
+        | ClientError::Garbage { .. } => Exit::Undecided,
+    }
+}
+
+/// Only two signed checkpoints that contradict each other are proof (docs/TRUST.md 1.5).
+const fn of_history(error: &HistoryError) -> Exit {
+    match error {
+        HistoryError::Fork { .. } => Exit::Alarm,
+        HistoryError::Stale { .. } | HistoryError::Unproven { .. } => Exit::Undecided,
+        HistoryError::State { .. } | HistoryError::Remembered { .. } => Exit::Usage,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alarm_outranks_everything_and_a_refusal_outranks_an_outage() {
+        assert_eq!(Exit::Refused.worst(Exit::Alarm), Exit::Alarm);
+        assert_eq!(Exit::Alarm.worst(Exit::Usage), Exit::Alarm);
+        assert_eq!(Exit::Undecided.worst(Exit::Refused), Exit::Refused);
+        assert_eq!(Exit::Refused.worst(Exit::Undecided), Exit::Refused);
+        assert_eq!(Exit::Pass.worst(Exit::Undecided), Exit::Undecided);
+    }
+
+    #[test]
+    fn a_failure_keeps_its_code_and_hint_under_context() {
+        let error = anyhow::Error::from(Failure::new(Exit::Undecided, "down").hint("later")).context("asking the log");
+        assert_eq!(of(&error), (Exit::Undecided, Some("later".to_owned())));
+    }
+}

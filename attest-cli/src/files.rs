@@ -1,0 +1,134 @@
+//! Files that appear whole or not at all: written beside their place, synced, then renamed into it.
+
+use std::{
+    fs::{self, File, Permissions},
+    io::{self, Write},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+use tempfile::NamedTempFile;
+
+/// Who may read a new file; the umask takes away from it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Mode {
+    /// Everybody, writable by its owner as the umask says.
+    Shared,
+    /// Only its owner.
+    Private,
+}
+
+impl Mode {
+    fn permissions(self) -> Permissions {
+        Permissions::from_mode(match self {
+            Self::Shared => 0o666,
+            Self::Private => 0o600,
+        })
+    }
+}
+
+/// A file could not be written or read; nothing half-written is left under its name.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FileError {
+    #[error("{} exists already", .path.display())]
+    Exists { path: PathBuf },
+    #[error("cannot write {}", .path.display())]
+    Write { path: PathBuf, source: io::Error },
+    #[error("cannot read {}", .path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("{} is too large: expected at most {limit} bytes", .path.display())]
+    TooLarge { path: PathBuf, limit: u64 },
+}
+
+/// Creates a file that must not exist yet.
+pub(crate) fn create(path: &Path, bytes: &[u8], mode: Mode) -> Result<(), FileError> {
+    let file = staged(path, bytes, mode)?;
+    match file.persist_noclobber(path) {
+        Ok(_) => synced(path),
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
+            Err(FileError::Exists { path: path.to_owned() })
+        }
+        Err(error) => Err(FileError::Write { path: path.to_owned(), source: error.error }),
+    }
+}
+
+/// Creates a file or replaces it: whoever reads it sees the old bytes or the new ones.
+pub(crate) fn replace(path: &Path, bytes: &[u8], mode: Mode) -> Result<(), FileError> {
+    let file = staged(path, bytes, mode)?;
+    file.persist(path).map_err(|error| FileError::Write { path: path.to_owned(), source: error.error })?;
+    synced(path)
+}
+
+/// Reads a file that has at most `limit` bytes.
+pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
+    let failed = |source| FileError::Read { path: path.to_owned(), source };
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(failed)?;
+    io::Read::read_to_end(&mut io::Read::take(file, limit + 1), &mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > limit {
+        return Err(FileError::TooLarge { path: path.to_owned(), limit });
+    }
+    Ok(bytes)
+}
+
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+fn staged(path: &Path, bytes: &[u8], mode: Mode) -> Result<NamedTempFile, FileError> {
+    let failed = |source| FileError::Write { path: path.to_owned(), source };
+    fs::create_dir_all(folder(path)).map_err(failed)?;
+    let mut file = tempfile::Builder::new()
+        .prefix(".attest-")
+        .permissions(mode.permissions())
+        .tempfile_in(folder(path))
+        .map_err(failed)?;
+    file.write_all(bytes).map_err(failed)?;
+    // If we crash here, only the temporary name is left.
+    file.as_file().sync_all().map_err(failed)?;
+    Ok(file)
+}
+
+/// Makes the rename itself last.
+fn synced(path: &Path) -> Result<(), FileError> {
+    File::open(folder(path))
+        .and_then(|folder| folder.sync_all())
+        .map_err(|source| FileError::Write { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_exists_is_never_created_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        create(&path, b"first", Mode::Private).unwrap();
+        assert!(matches!(create(&path, b"second", Mode::Private), Err(FileError::Exists { .. })));
+        assert_eq!(fs::read(&path).unwrap(), b"first");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_leaves_the_old_one_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("folder");
+        fs::create_dir_all(path.join("not empty")).unwrap();
+        assert!(matches!(replace(&path, b"x", Mode::Shared), Err(FileError::Write { .. })));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_over_the_limit_is_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("big");
+        fs::write(&path, [0; 11]).unwrap();
+        assert!(matches!(read(&path, 10), Err(FileError::TooLarge { limit: 10, .. })));
+        assert_eq!(read(&path, 11).unwrap().len(), 11);
+    }
+}

@@ -1,0 +1,237 @@
+//! The newest checkpoint seen of each log, so that nobody shows this user a second history unnoticed.
+//!
+//! A log is remembered under its whole verifier key: a new key is a new log (docs/TRUST.md 5.3).
+
+use std::{
+    collections::HashMap,
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+};
+
+use attest_core::{
+    artifact::ArtifactDigest,
+    checkpoint::{LogCheckpoint, UnverifiedCheckpoint},
+    merkle::{NodeHash, RootHash, TreeHead, TreeSize, verify_consistency},
+    note::VerifierKey,
+    tile::{self, TILE_WIDTH, TileError, TileId},
+    verify::ProvenFork,
+};
+use rustix::fs::{FlockOperation, flock};
+
+use crate::{
+    client::ClientError,
+    files::{self, FileError, Mode},
+};
+
+/// As [`crate::client`] bounds a checkpoint.
+const MAX_NOTE: u64 = 64 * 1024;
+
+/// What was remembered of a log before the checkpoint at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// Nothing: from now on it is held to this checkpoint.
+    First,
+    /// The same tree.
+    Same,
+    /// A smaller tree, proven to be the beginning of this one.
+    GrewFrom(TreeSize),
+}
+
+/// Checkpoints seen, one file for each log.
+#[derive(Clone, Debug)]
+pub(crate) struct History {
+    folder: PathBuf,
+}
+
+/// A checkpoint does not continue what was seen.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HistoryError {
+    #[error(
+        "{origin} shows two histories: it signed a tree of {seen} entries that is not the beginning of the one of {shown} \
+         it signed too; both signed notes are kept in {}", .evidence.display()
+    )]
+    Fork { origin: String, seen: u64, shown: u64, notes: Box<[String; 2]>, evidence: PathBuf },
+    #[error("{origin} shows an old checkpoint: expected at least the {seen} entries seen before, found {shown}")]
+    Stale { origin: String, seen: u64, shown: u64 },
+    #[error("{origin}: nothing shows that its {shown} entries continue the {seen} seen before")]
+    Unproven { origin: String, seen: u64, shown: u64, source: UnprovenError },
+    #[error("what was seen of {origin} cannot be kept")]
+    State { origin: String, source: StateError },
+    #[error("{} is no checkpoint of {origin}: look why, and remove it to start anew", .path.display())]
+    Remembered { origin: String, path: PathBuf },
+}
+
+impl HistoryError {
+    /// What it proves, as evidence about every file that the log speaks of.
+    pub(crate) fn proven_fork(&self) -> Option<ProvenFork> {
+        match self {
+            Self::Fork { origin, notes, .. } => Some(ProvenFork { origin: origin.clone(), notes: (**notes).clone() }),
+            _ => None,
+        }
+    }
+}
+
+/// Why a consistency proof could not be had.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UnprovenError {
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error(transparent)]
+    Tile(#[from] TileError),
+    #[error("its tiles do not belong to the tree it signed")]
+    Foreign,
+}
+
+/// The memory itself failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StateError {
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("cannot lock {}", .path.display())]
+    Lock { path: PathBuf, source: io::Error },
+}
+
+impl History {
+    /// In the folder where attest keeps its data.
+    pub(crate) fn new(data: &Path) -> Self {
+        Self { folder: data.join("logs") }
+    }
+
+    /// The newest checkpoint seen of a log.
+    pub(crate) fn last(&self, log: &VerifierKey) -> Result<Option<LogCheckpoint>, HistoryError> {
+        let path = self.path(log, "checkpoint");
+        let bytes = match files::read(&path, MAX_NOTE) {
+            Ok(bytes) => bytes,
+            Err(FileError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                return Ok(None);
+            }
+            Err(error) => return Err(state(log, error.into())),
+        };
+        match UnverifiedCheckpoint::parse(&bytes).and_then(|note| note.verify(log)) {
+            Ok(checkpoint) => Ok(Some(checkpoint)),
+            Err(_) => Err(HistoryError::Remembered { origin: origin(log), path }),
+        }
+    }
+
+    /// Holds a checkpoint to what was seen before, and remembers it when it is newer. `read` fetches tiles of the tree
+    /// that `shown` commits to.
+    pub(crate) fn admit(
+        &self,
+        log: &VerifierKey,
+        shown: &LogCheckpoint,
+        read: impl FnMut(TileId) -> Result<Vec<NodeHash>, ClientError>,
+    ) -> Result<Seen, HistoryError> {
+        let _lock = self.lock(log)?;
+        let Some(last) = self.last(log)? else {
+            self.remember(log, shown)?;
+            return Ok(Seen::First);
+        };
+        let (old, new) = (last.head(), shown.head());
+        if new.size < old.size {
+            return Err(HistoryError::Stale { origin: origin(log), seen: old.size.get(), shown: new.size.get() });
+        }
+        let continues = if new.size == old.size {
+            new.root == old.root
+        } else {
+            root_at(old.size, new, read).map_err(|source| HistoryError::Unproven {
+                origin: origin(log),
+                seen: old.size.get(),
+                shown: new.size.get(),
+                source,
+            })? == old.root
+        };
+        if !continues {
+            return Err(self.keep_fork(log, &last, shown));
+        }
+        if new.size == old.size {
+            return Ok(Seen::Same);
+        }
+        self.remember(log, shown)?;
+        Ok(Seen::GrewFrom(old.size))
+    }
+
+    fn remember(&self, log: &VerifierKey, shown: &LogCheckpoint) -> Result<(), HistoryError> {
+        files::replace(&self.path(log, "checkpoint"), shown.note().to_string().as_bytes(), Mode::Shared)
+            .map_err(|error| state(log, error.into()))
+    }
+
+    /// The two notes are the proof: they are never overwritten (docs/TRUST.md 5.4).
+    fn keep_fork(&self, log: &VerifierKey, last: &LogCheckpoint, shown: &LogCheckpoint) -> HistoryError {
+        let notes = format!("{}\n{}", last.note(), shown.note());
+        let name = ArtifactDigest::of(notes.as_bytes()).to_string();
+        let evidence = self.path(log, &format!("fork-{}", &name[..16]));
+        match files::create(&evidence, notes.as_bytes(), Mode::Shared) {
+            Ok(()) | Err(FileError::Exists { .. }) => HistoryError::Fork {
+                origin: origin(log),
+                seen: last.head().size.get(),
+                shown: shown.head().size.get(),
+                notes: Box::new([last.note().to_string(), shown.note().to_string()]),
+                evidence,
+            },
+            Err(error) => state(log, error.into()),
+        }
+    }
+
+    /// Two runs at once do not lose the newer of their checkpoints.
+    fn lock(&self, log: &VerifierKey) -> Result<File, HistoryError> {
+        let path = self.path(log, "lock");
+        let failed = |source| state(log, StateError::Lock { path: path.clone(), source });
+        fs::create_dir_all(&self.folder).map_err(failed)?;
+        let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+        flock(&file, FlockOperation::LockExclusive).map_err(|error| failed(error.into()))?;
+        Ok(file)
+    }
+
+    fn path(&self, log: &VerifierKey, kind: &str) -> PathBuf {
+        let name: String = origin(log)
+            .chars()
+            .take(60)
+            .map(|c| if c.is_ascii_alphanumeric() || c == '.' || c == '-' { c } else { '_' })
+            .collect();
+        let id = ArtifactDigest::of(log.to_string().as_bytes()).to_string();
+        self.folder.join(format!("{name}-{}.{kind}", &id[..16]))
+    }
+}
+
+fn origin(log: &VerifierKey) -> String {
+    log.name().as_str().to_owned()
+}
+
+fn state(log: &VerifierKey, source: StateError) -> HistoryError {
+    HistoryError::State { origin: origin(log), source }
+}
+
+/// The root that the tree of `new` had at an earlier size, from tiles that are checked against `new`.
+///
+/// It is first computed from what was fetched and then proven to lie under `new`'s root. So tiles that do not belong to
+/// the tree are an error of whoever served them, and only a proven root can differ from one that the log signed.
+fn root_at(
+    old: TreeSize,
+    new: TreeHead,
+    mut read: impl FnMut(TileId) -> Result<Vec<NodeHash>, ClientError>,
+) -> Result<RootHash, UnprovenError> {
+    if old == TreeSize::ZERO {
+        return Ok(RootHash::of_empty());
+    }
+    let mut tiles = HashMap::new();
+    for id in tile::tiles_for_root(old).into_iter().chain(tile::tiles_for_consistency(old, new.size)) {
+        let id = as_wide_as_in(new.size, id)?;
+        if let std::collections::hash_map::Entry::Vacant(vacant) = tiles.entry((id.level(), id.index())) {
+            vacant.insert(read(id)?);
+        }
+    }
+    let mut fetched = |id: TileId| tiles.get(&(id.level(), id.index())).cloned().ok_or(UnprovenError::Foreign);
+    let root = tile::root_from_tiles(old, &mut fetched)?;
+    let proof = tile::prove_consistency(old, new.size, &mut fetched)?;
+    verify_consistency(TreeHead { size: old, root }, new, &proof).map_err(|_| UnprovenError::Foreign)?;
+    Ok(root)
+}
+
+/// Partial tiles of earlier sizes may be gone once the tile has grown (tlog-tiles, "Pruning").
+fn as_wide_as_in(size: TreeSize, id: TileId) -> Result<TileId, TileError> {
+    let hashes = size.get() >> (8 * u32::from(id.level()));
+    let left = hashes.saturating_sub(id.index().saturating_mul(u64::from(TILE_WIDTH)));
+    let width = u16::try_from(left).unwrap_or(TILE_WIDTH).min(TILE_WIDTH);
+    TileId::new(id.level(), id.index(), width)
+}

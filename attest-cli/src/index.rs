@@ -1,0 +1,261 @@
+//! A client of the Simple repository API: [PEP 691](https://peps.python.org/pep-0691/) JSON with the upload times of
+//! [PEP 700](https://peps.python.org/pep-0700/), or [PEP 503](https://peps.python.org/pep-0503/) HTML without them.
+//!
+//! Which index, which certificates and which proxy are pip's settings. A digest is taken from the index before the file
+//! is asked for, and the file is compared with it when it arrives.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::Read as _;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use attest_core::artifact::{ArtifactDigest, ProjectName};
+use reqwest::blocking::{Client, ClientBuilder, RequestBuilder};
+use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use reqwest::{Certificate, Proxy, Url};
+use serde::Deserialize;
+
+use crate::pip::Settings;
+
+/// JSON first; HTML for indexes from before PEP 691.
+const ACCEPTED: &str = "application/vnd.pypi.simple.v1+json, text/html;q=0.1";
+/// The biggest project page: projects with ten thousand files have some 10 MB.
+const MAX_PAGE: u64 = 64 << 20;
+const MAX_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// One file of a project.
+#[derive(Clone, Debug)]
+pub(crate) struct IndexFile {
+    /// Its name.
+    pub(crate) name: String,
+    /// Where it is.
+    pub(crate) url: Url,
+    /// What it must hash to.
+    pub(crate) digest: Option<ArtifactDigest>,
+    /// RFC 3339, where the index says it.
+    pub(crate) uploaded: Option<String>,
+}
+
+/// The configured index, or indexes in pip's order.
+#[derive(Debug)]
+pub(crate) struct Index {
+    client: Client,
+    roots: Vec<Url>,
+    files: PathBuf,
+    pages: Mutex<HashMap<ProjectName, Vec<IndexFile>>>,
+}
+
+impl Index {
+    /// `files` is a folder in which downloads are kept by digest.
+    pub(crate) fn new(settings: &Settings, files: &Path) -> anyhow::Result<Self> {
+        let roots = settings.index_urls().map(|url| root(url, &settings.trusted_hosts));
+        let roots = roots.collect::<Result<_, _>>()?;
+        Ok(Self { client: client(settings)?, roots, files: files.to_owned(), pages: Mutex::default() })
+    }
+
+    /// All files of a project, in the index's order. A project that no index has is an error.
+    pub(crate) fn project(&self, project: &ProjectName) -> anyhow::Result<Vec<IndexFile>> {
+        let known = || self.pages.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(files) = known().get(project) {
+            return Ok(files.clone());
+        }
+        for root in &self.roots {
+            if let Some(files) = self.page(root, project)? {
+                known().insert(project.clone(), files.clone());
+                return Ok(files);
+            }
+        }
+        ensure!(
+            !self.roots.is_empty(),
+            "expected an index for {}, found that pip is told to use none",
+            project.as_str()
+        );
+        bail!("expected the index to have {}, found that it does not", project.as_str())
+    }
+
+    fn page(&self, root: &Url, project: &ProjectName) -> anyhow::Result<Option<Vec<IndexFile>>> {
+        let url = root.join(&format!("{}/", project.as_str()))?;
+        let host = url.host_str().unwrap_or_default().to_owned();
+        // `without_url`: the URL may hold credentials.
+        let response = self.client.get(url).header(ACCEPT, ACCEPTED).send().map_err(reqwest::Error::without_url);
+        let mut response = response.with_context(|| format!("expected an answer of the index at {host}"))?;
+        if matches!(response.status().as_u16(), 404 | 410) {
+            return Ok(None);
+        }
+        ensure!(
+            response.status().is_success(),
+            "expected the index at {host} to answer, found status {}",
+            response.status()
+        );
+        let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let json = kind.starts_with("application/vnd.pypi.simple.v1+json");
+        ensure!(json || kind.contains("html"), "expected a project page of the index at {host}, found {kind:?}");
+        let mut body = Vec::new();
+        let base = response.url().clone();
+        response.by_ref().take(MAX_PAGE + 1).read_to_end(&mut body)?;
+        ensure!(body.len() as u64 <= MAX_PAGE, "expected a project page of at most {MAX_PAGE} bytes from {host}");
+        let files = if json { parse_json(&body, &base) } else { parse_html(&String::from_utf8_lossy(&body), &base) };
+        files.map(Some).with_context(|| format!("the index at {host} answers something that is not a project page"))
+    }
+
+    /// The bytes of a file of at most `limit` bytes, from the cache or the index; they have the digest that was pinned.
+    pub(crate) fn fetch(&self, file: &IndexFile, digest: ArtifactDigest, limit: u64) -> anyhow::Result<Vec<u8>> {
+        let cached = self.files.join(digest.to_string()).join(&file.name);
+        if let Ok(bytes) = fs::read(&cached)
+            && ArtifactDigest::of(&bytes) == digest
+        {
+            return Ok(bytes);
+        }
+        let bytes = self.download(file, limit).with_context(|| format!("expected to download {}", file.name))?;
+        let found = ArtifactDigest::of(&bytes);
+        ensure!(found == digest, "expected {} to have sha256 {digest} as its index says, found {found}", file.name);
+        Self::keep(&cached, &bytes)?;
+        Ok(bytes)
+    }
+
+    /// Where a file with this digest and name is kept, once it was fetched.
+    pub(crate) fn kept(&self, digest: ArtifactDigest, name: &str) -> PathBuf {
+        self.files.join(digest.to_string()).join(name)
+    }
+
+    /// Keeps a file that came another way.
+    pub(crate) fn keep(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+        let folder = path.parent().context("expected a path with a folder")?;
+        fs::create_dir_all(folder)?;
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        std::io::Write::write_all(&mut file, bytes)?;
+        // Renamed into place: a reader sees the whole file or none.
+        file.persist(path)?;
+        Ok(())
+    }
+
+    /// A request with the index's credentials, where the URL is on the index's own host, as pip does it.
+    fn get(&self, mut url: Url) -> RequestBuilder {
+        let same = |root: &&Url| (root.scheme(), root.host(), root.port()) == (url.scheme(), url.host(), url.port());
+        let root = self.roots.iter().filter(same).find(|root| !root.username().is_empty());
+        if let Some(root) = root.filter(|_| url.username().is_empty()) {
+            // Neither fails on a URL with a host, and `same` has seen one.
+            let _ = url.set_username(root.username());
+            let _ = url.set_password(root.password());
+        }
+        self.client.get(url)
+    }
+
+    fn download(&self, file: &IndexFile, limit: u64) -> anyhow::Result<Vec<u8>> {
+        ensure!(
+            matches!(file.url.scheme(), "http" | "https"),
+            "expected a file over HTTP, found {}",
+            file.url.scheme()
+        );
+        let mut response = self.get(file.url.clone()).send().map_err(reqwest::Error::without_url)?;
+        ensure!(response.status().is_success(), "found status {}", response.status());
+        let mut bytes = Vec::new();
+        response.by_ref().take(limit + 1).read_to_end(&mut bytes)?;
+        ensure!(bytes.len() as u64 <= limit, "expected at most {limit} bytes");
+        Ok(bytes)
+    }
+}
+
+/// As pip has it: a digest is worth what the connection is worth that it came over, so HTTPS, this very machine, or a
+/// host that the user trusts in pip's configuration.
+fn root(url: &str, trusted_hosts: &[String]) -> anyhow::Result<Url> {
+    let url = Url::parse(&format!("{}/", url.trim_end_matches('/'))).context("expected pip's index to be a URL")?;
+    let host = url.host_str().unwrap_or_default();
+    let port = url.port_or_known_default().unwrap_or_default();
+    let here =
+        host == "localhost" || host.trim_matches(['[', ']']).parse().is_ok_and(|address: IpAddr| address.is_loopback());
+    let trusted = trusted_hosts.iter().any(|trusted| trusted == host || *trusted == format!("{host}:{port}"));
+    ensure!(
+        url.scheme() == "https" || url.scheme() == "http" && (here || trusted),
+        "expected an index over https, found {host} over {}",
+        url.scheme()
+    );
+    Ok(url)
+}
+
+fn client(settings: &Settings) -> anyhow::Result<Client> {
+    // A second call finds the first one's provider in place, which is the same.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let timeout = Duration::try_from_secs_f64(settings.timeout).unwrap_or(MAX_TIMEOUT).min(MAX_TIMEOUT);
+    let mut builder: ClientBuilder = Client::builder()
+        .user_agent(concat!("attest/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(timeout.min(Duration::from_secs(30)))
+        .timeout(timeout);
+    if let Some(cert) = &settings.cert {
+        let bundle = fs::read(cert).with_context(|| format!("expected pip's certificates in {}", cert.display()))?;
+        builder = builder.tls_certs_only(Certificate::from_pem_bundle(&bundle)?);
+    }
+    if let Some(proxy) = settings.proxy.as_deref().filter(|proxy| !proxy.is_empty()) {
+        builder = builder.proxy(Proxy::all(proxy).context("expected pip's proxy to be a URL")?);
+    }
+    Ok(builder.build()?)
+}
+
+fn parse_json(body: &[u8], base: &Url) -> anyhow::Result<Vec<IndexFile>> {
+    #[derive(Deserialize)]
+    struct Page {
+        files: Vec<File>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    struct File {
+        filename: String,
+        url: String,
+        hashes: HashMap<String, String>,
+        upload_time: Option<String>,
+    }
+    let page: Page = serde_json::from_slice(body)?;
+    let file = |file: File| {
+        let digest = file.hashes.get("sha256").map(|hex| hex.parse()).transpose()?;
+        index_file(file.filename, base.join(&file.url)?, digest, file.upload_time)
+    };
+    page.files.into_iter().map(file).collect()
+}
+
+/// Anchors with a file each; PEP 503 puts the digest into the fragment.
+fn parse_html(page: &str, base: &Url) -> anyhow::Result<Vec<IndexFile>> {
+    let mut files = Vec::new();
+    for anchor in page.split("<a ").skip(1) {
+        let Some((attributes, rest)) = anchor.split_once('>') else {
+            continue;
+        };
+        let Some((name, _)) = rest.split_once("</a") else {
+            continue;
+        };
+        let Some(href) = attribute(attributes, "href") else {
+            continue;
+        };
+        let mut url = base.join(&href.replace("&amp;", "&"))?;
+        let digest = url.fragment().and_then(|part| part.strip_prefix("sha256=")).map(str::parse).transpose()?;
+        url.set_fragment(None);
+        files.push(index_file(name.trim().to_owned(), url, digest, None)?);
+    }
+    Ok(files)
+}
+
+fn attribute<'a>(attributes: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = attributes.split_once(&format!("{name}="))?;
+    let quote = rest.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
+    rest[1..].split(quote).next()
+}
+
+/// A name becomes a path in the cache, so it must be only a name.
+fn index_file(
+    name: String,
+    url: Url,
+    digest: Option<ArtifactDigest>,
+    uploaded: Option<String>,
+) -> anyhow::Result<IndexFile> {
+    ensure!(
+        !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0']),
+        "expected a file name, found {name:?}"
+    );
+    Ok(IndexFile { name, url, digest, uploaded })
+}
+
+#[cfg(test)]
+mod tests;

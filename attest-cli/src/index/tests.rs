@@ -1,0 +1,176 @@
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread;
+
+use super::*;
+use crate::pip::Interpreter;
+
+/// Status, content type, body.
+type Answer = (u16, &'static str, Vec<u8>);
+
+/// Answers every request with what `answer` gives for its path and `Authorization`, until the test ends.
+fn serve(answer: impl Fn(&str, &str) -> Answer + Send + Sync + 'static) -> String {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    let answer = Arc::new(answer);
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let answer = Arc::clone(&answer);
+            thread::spawn(move || respond(stream.unwrap(), answer.as_ref()));
+        }
+    });
+    address.to_string()
+}
+
+fn respond(mut stream: TcpStream, answer: &dyn Fn(&str, &str) -> Answer) {
+    let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+    let Some(request) = lines.next() else { return };
+    let headers: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
+    let authorization = headers.iter().find_map(|line| line.strip_prefix("authorization: ")).unwrap_or_default();
+    let path = request.split(' ').nth(1).unwrap_or_default();
+    let (status, kind, body) = answer(path, authorization);
+    let head = format!(
+        "HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
+    let _ = stream.write_all(&[head.as_bytes(), &body].concat());
+}
+
+const JSON: &str = "application/vnd.pypi.simple.v1+json";
+
+fn index(url: &str, cache: &Path) -> anyhow::Result<Index> {
+    let settings = Settings {
+        index_url: url.to_owned(),
+        extra_index_urls: Vec::new(),
+        no_index: false,
+        find_links: Vec::new(),
+        cert: None,
+        proxy: None,
+        timeout: 10.0,
+        trusted_hosts: Vec::new(),
+        interpreter: Interpreter { executable: PathBuf::new(), prefixes: Vec::new(), version: String::new() },
+    };
+    Index::new(&settings, cache)
+}
+
+fn project() -> ProjectName {
+    ProjectName::new("demo").unwrap()
+}
+
+fn page(url: &str, name: &str, content: &[u8]) -> Vec<u8> {
+    let digest = ArtifactDigest::of(content);
+    format!(r#"{{"files":[{{"filename":"{name}","url":"{url}","hashes":{{"sha256":"{digest}"}},"upload-time":"2024-02-25T23:20:00Z"}}]}}"#)
+        .into_bytes()
+}
+
+#[test]
+fn a_file_that_is_not_what_the_index_pinned_is_refused_and_not_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = serve(|path, _| match path {
+        "/simple/demo/" => (200, JSON, page("../../files/demo.whl", "demo.whl", b"good")),
+        _ => (200, "application/zip", b"evil".to_vec()),
+    });
+    let index = index(&format!("http://{address}/simple"), folder.path()).unwrap();
+    let file = index.project(&project()).unwrap().remove(0);
+    assert_eq!(file.uploaded.as_deref(), Some("2024-02-25T23:20:00Z"));
+    let digest = file.digest.unwrap();
+    let error = index.fetch(&file, digest, 100).unwrap_err().to_string();
+    assert!(error.contains("to have sha256"), "{error}");
+    assert!(!index.kept(digest, &file.name).exists());
+}
+
+#[test]
+fn a_cached_file_that_was_changed_is_fetched_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = serve(|path, _| match path {
+        "/simple/demo/" => (200, JSON, page("/demo.whl", "demo.whl", b"good")),
+        _ => (200, "application/zip", b"good".to_vec()),
+    });
+    let index = index(&format!("http://{address}/simple/"), folder.path()).unwrap();
+    let file = index.project(&project()).unwrap().remove(0);
+    let digest = file.digest.unwrap();
+    for _ in 0..2 {
+        assert_eq!(index.fetch(&file, digest, 100).unwrap(), b"good");
+        fs::write(index.kept(digest, &file.name), "evil").unwrap();
+    }
+}
+
+#[test]
+fn a_file_over_the_limit_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = serve(|path, _| match path {
+        "/demo/" => (200, JSON, page("/demo.whl", "demo.whl", b"good")),
+        _ => (200, "application/zip", vec![0; 101]),
+    });
+    let index = index(&format!("http://{address}"), folder.path()).unwrap();
+    let file = index.project(&project()).unwrap().remove(0);
+    let error = format!("{:#}", index.fetch(&file, file.digest.unwrap(), 100).unwrap_err());
+    assert!(error.contains("at most 100 bytes"), "{error}");
+}
+
+#[test]
+fn answers_that_are_no_project_page_are_errors_and_never_an_empty_page() {
+    const ANSWERS: [(u16, &str, &str); 7] = [
+        (500, JSON, "{}"),
+        (404, JSON, "{}"),
+        (200, "text/plain", "hello"),
+        (200, JSON, "{"),
+        (200, JSON, r#"{"files":[{"filename":"../x","url":"/x","hashes":{}}]}"#),
+        (200, JSON, r#"{"files":[{"filename":"x","url":"/x","hashes":{"sha256":"AB"}}]}"#),
+        (200, "text/html", r#"<a href="/x#sha256=00">x</a>"#),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    for (status, kind, body) in ANSWERS {
+        let address = serve(move |_, _| (status, kind, body.as_bytes().to_vec()));
+        let index = index(&format!("http://{address}"), folder.path()).unwrap();
+        assert!(index.project(&project()).is_err(), "{status} {kind} {body}");
+    }
+}
+
+#[test]
+fn html_pages_give_names_addresses_and_digests() {
+    let digest = ArtifactDigest::of(b"good");
+    let page = format!(
+        "<html><a href=\"../../a/demo-1.0.tar.gz?x=1&amp;y=2#sha256={digest}\" data-requires-python=\"&gt;3\">demo-1.0.tar.gz</a><br/>\n\
+         <a href='/b.whl'>b.whl</a></html>"
+    );
+    let files = parse_html(&page, &Url::parse("https://index.example/simple/demo/").unwrap()).unwrap();
+    assert_eq!(files.len(), 2);
+    assert_eq!(files[0].name, "demo-1.0.tar.gz");
+    assert_eq!(files[0].url.as_str(), "https://index.example/a/demo-1.0.tar.gz?x=1&y=2");
+    assert_eq!((files[0].digest, files[1].digest), (Some(digest), None));
+}
+
+#[test]
+fn credentials_of_the_index_go_to_its_own_host_and_into_no_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = serve(|_, authorization| {
+        assert_eq!(authorization, "", "credentials went to another host");
+        (200, "application/zip", b"good".to_vec())
+    });
+    let elsewhere = format!("http://{other}/demo.whl");
+    // "ann:s3cret"
+    let expected = "Basic YW5uOnMzY3JldA==";
+    let address = serve(move |path, authorization| match path {
+        _ if authorization != expected => (401, "text/plain", Vec::new()),
+        "/demo/" => (200, JSON, page(&elsewhere, "demo.whl", b"good")),
+        _ => (500, "text/plain", Vec::new()),
+    });
+    let index = index(&format!("http://ann:s3cret@{address}"), folder.path()).unwrap();
+    let file = index.project(&project()).unwrap().remove(0);
+    assert_eq!(index.fetch(&file, file.digest.unwrap(), 100).unwrap(), b"good");
+    let error = format!("{:#}", index.project(&ProjectName::new("broken").unwrap()).unwrap_err());
+    assert!(!error.contains("s3cret"), "{error}");
+}
+
+#[test]
+fn an_index_over_plain_http_is_refused_unless_it_is_here() {
+    let folder = tempfile::tempdir().unwrap();
+    for url in ["http://index.example/simple", "ftp://index.example/", "file:///srv/index", "nonsense"] {
+        assert!(index(url, folder.path()).is_err(), "{url}");
+    }
+    for url in ["https://index.example/simple", "http://localhost:3141/root", "http://[::1]:80/", "http://127.0.0.1/"] {
+        assert!(index(url, folder.path()).is_ok(), "{url}");
+    }
+}

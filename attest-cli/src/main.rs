@@ -1,0 +1,43 @@
+//! `attest`: rebuild wheels, sign what was found, and install only what enough rebuilders reproduced.
+
+use std::process::ExitCode;
+
+mod cache;
+mod cli;
+mod client;
+mod cmd;
+mod evidence;
+mod exit;
+mod files;
+mod gate;
+mod history;
+mod index;
+mod input;
+mod interrupt;
+mod item;
+mod layers;
+mod output;
+mod pip;
+mod pip_report;
+mod places;
+mod rebuild;
+mod requirements;
+mod run;
+mod sandbox;
+mod signer;
+mod wheels;
+
+fn main() -> ExitCode {
+    let (command, run) = match cli::parse(std::env::args_os()) {
+        Ok(parsed) => parsed,
+        Err(exit) => return exit.into(),
+    };
+    match cmd::dispatch(&command, &run) {
+        Ok(code) => code,
+        Err(error) => {
+            let (exit, hint) = exit::of(&error);
+            run.out.error(&error, exit, hint.as_deref());
+            exit.into()
+        }
+    }
+}

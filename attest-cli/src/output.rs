@@ -1,0 +1,292 @@
+//! What a command says: results on stdout, everything else on stderr, and one JSON document where a tool is reading.
+
+use std::{
+    fmt::Display,
+    io::{self, IsTerminal, Write},
+};
+
+use serde::Serialize;
+
+use crate::exit::Exit;
+
+mod task;
+
+pub(crate) use task::Task;
+
+/// `--output-format`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// One document on stdout, errors included.
+    Json,
+}
+
+/// `--color`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ColorChoice {
+    /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Even into a file.
+    Always,
+    /// Not at all.
+    Never,
+}
+
+/// What a piece of text is, as far as colour goes; nothing is told by colour alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Style {
+    Good,
+    Bad,
+    Caution,
+    Strong,
+    Faint,
+}
+
+impl Style {
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Good => "32",
+            Self::Bad => "1;31",
+            Self::Caution => "33",
+            Self::Strong => "1",
+            Self::Faint => "2",
+        }
+    }
+}
+
+/// How a run speaks, from its flags.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Manner {
+    pub(crate) format: Format,
+    pub(crate) color: ColorChoice,
+    pub(crate) quiet: bool,
+    pub(crate) verbose: bool,
+    pub(crate) no_progress: bool,
+}
+
+/// Where a command's words go.
+#[derive(Debug)]
+pub(crate) struct Output {
+    manner: Manner,
+    color_out: bool,
+    color_err: bool,
+    progress: bool,
+    stdout: io::Stdout,
+}
+
+impl Output {
+    pub(crate) fn new(manner: Manner) -> Self {
+        let (out, err) = (io::stdout().is_terminal(), io::stderr().is_terminal());
+        let environment = Environment::read();
+        Self {
+            manner,
+            color_out: environment.colored(manner.color, out),
+            color_err: environment.colored(manner.color, err),
+            progress: err && !environment.dumb && !manner.quiet && !manner.no_progress,
+            stdout: io::stdout(),
+        }
+    }
+
+    /// Whether the result is a JSON document.
+    pub(crate) fn is_json(&self) -> bool {
+        self.manner.format == Format::Json
+    }
+
+    /// A line of the result.
+    pub(crate) fn line(&self, text: impl Display) -> io::Result<()> {
+        let text = shown(&text.to_string());
+        ignore_closed_pipe(writeln!(self.stdout.lock(), "{text}"))
+    }
+
+    /// The result as a document.
+    pub(crate) fn json(&self, document: &impl Serialize) -> io::Result<()> {
+        let text = serde_json::to_string_pretty(document)?;
+        self.line(text)
+    }
+
+    /// Something worth knowing that is not the result. Silent with `--quiet`.
+    pub(crate) fn note(&self, text: impl Display) {
+        if !self.manner.quiet {
+            self.aside(&text.to_string());
+        }
+    }
+
+    /// More than most people want to know: only with `--verbose`.
+    pub(crate) fn detail(&self, text: impl Display) {
+        if self.manner.verbose {
+            self.aside(&self.paint_err(Style::Faint, text));
+        }
+    }
+
+    /// Something a person should act on, although the command goes on.
+    pub(crate) fn warning(&self, text: impl Display) {
+        self.aside(&format!("{} {text}", self.paint_err(Style::Caution, "warning:")));
+    }
+
+    /// The next step.
+    pub(crate) fn hint(&self, text: impl Display) {
+        if !self.manner.quiet {
+            self.aside(&format!("{} {text}", self.paint_err(Style::Strong, "hint:")));
+        }
+    }
+
+    /// Says why a command ended, in the format that was asked for.
+    pub(crate) fn error(&self, error: &anyhow::Error, exit: Exit, hint: Option<&str>) {
+        let error = causes(error.as_ref());
+        if self.is_json() {
+            let document = ErrorDocument { schema: "attest.error/v1", error, hint, exit: exit.code() };
+            // Where stdout is gone there is nobody left to tell.
+            let _gone = self.json(&document);
+            return;
+        }
+        self.aside(&format!("{} {}", self.paint_err(Style::Bad, "error:"), error));
+        if let Some(hint) = hint {
+            self.aside(&format!("{} {hint}", self.paint_err(Style::Strong, "hint:")));
+        }
+    }
+
+    /// Shows on a terminal what is being waited for, once it takes longer than a second.
+    pub(crate) fn task(&self, label: impl Into<String>) -> Task {
+        Task::start(label.into(), self.progress)
+    }
+
+    /// Text for stdout, in the colour of its style.
+    pub(crate) fn paint(&self, style: Style, text: impl Display) -> String {
+        painted(self.color_out, style, text)
+    }
+
+    fn paint_err(&self, style: Style, text: impl Display) -> String {
+        painted(self.color_err, style, text)
+    }
+
+    fn aside(&self, text: &str) {
+        let clear = if self.progress { task::CLEAR_LINE } else { "" };
+        // Where stderr is gone there is nobody left to tell.
+        let _gone = io::stderr().lock().write_all(format!("{clear}{}\n", shown(text)).as_bytes());
+    }
+}
+
+#[derive(Serialize)]
+struct ErrorDocument<'a> {
+    schema: &'static str,
+    error: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'a str>,
+    exit: u8,
+}
+
+/// `1 file`, `2 files`
+pub(crate) fn plural(n: usize, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+}
+
+/// An error and what caused it, each said once.
+pub(crate) fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if !text.ends_with(&words) {
+            text = format!("{text}: {words}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+fn painted(colored: bool, style: Style, text: impl Display) -> String {
+    if colored { format!("\x1b[{}m{text}\x1b[0m", style.code()) } else { text.to_string() }
+}
+
+/// Text as a terminal may have it. What strangers wrote gets here too (a build's last words, a log's answer, names in a
+/// statement), and an escape sequence could rewrite the verdict above it: only our own colours stay.
+fn shown(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(next) = rest.chars().next() {
+        if let Some(code) = OWN_CODES.iter().find(|code| rest.starts_with(**code)) {
+            shown.push_str(code);
+            rest = &rest[code.len()..];
+            continue;
+        }
+        let plain = !next.is_control() || matches!(next, '\n' | '\t');
+        shown.push(if plain { next } else { char::REPLACEMENT_CHARACTER });
+        rest = &rest[next.len_utf8()..];
+    }
+    shown
+}
+
+/// What [`painted`] writes.
+const OWN_CODES: [&str; 6] = ["\x1b[32m", "\x1b[1;31m", "\x1b[33m", "\x1b[1m", "\x1b[2m", "\x1b[0m"];
+
+/// `attest verify | head` still ends with the verdict's exit code.
+fn ignore_closed_pipe(written: io::Result<()>) -> io::Result<()> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+/// The conventions about colour: `NO_COLOR` wins over `FORCE_COLOR` and `CLICOLOR_FORCE`.
+#[derive(Clone, Copy, Debug, Default)]
+struct Environment {
+    no_color: bool,
+    force_color: bool,
+    dumb: bool,
+}
+
+impl Environment {
+    fn read() -> Self {
+        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
+        Self {
+            no_color: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
+            force_color: set("FORCE_COLOR") || set("CLICOLOR_FORCE"),
+            dumb: std::env::var_os("TERM").is_some_and(|term| term == "dumb"),
+        }
+    }
+
+    fn colored(self, choice: ColorChoice, terminal: bool) -> bool {
+        match choice {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => !self.no_color && (self.force_color || (terminal && !self.dumb)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_strangers_cannot_move_the_cursor_and_our_colours_stay() {
+        for (text, expected) in [
+            ("one\n\ttwo \u{fc}", "one\n\ttwo \u{fc}"),
+            ("\x1b[2K\x1b[1A\rok", "\u{fffd}[2K\u{fffd}[1A\u{fffd}ok"),
+            ("\x1b]0;title\x07", "\u{fffd}]0;title\u{fffd}"),
+            ("\u{9b}2J\x7f", "\u{fffd}2J\u{fffd}"),
+            ("\x1b[8mhidden", "\u{fffd}[8mhidden"),
+        ] {
+            assert_eq!(shown(text), expected, "{text:?}");
+        }
+        for style in [Style::Good, Style::Bad, Style::Caution, Style::Strong, Style::Faint] {
+            let text = painted(true, style, "x");
+            assert_eq!(shown(&text), text, "{style:?}");
+        }
+    }
+
+    #[test]
+    fn no_color_wins_over_force_color_and_a_flag_over_both() {
+        let both = Environment { no_color: true, force_color: true, dumb: false };
+        assert!(!both.colored(ColorChoice::Auto, true));
+        assert!(both.colored(ColorChoice::Always, false));
+        let forced = Environment { force_color: true, ..Environment::default() };
+        assert!(forced.colored(ColorChoice::Auto, false));
+        assert!(!forced.colored(ColorChoice::Never, true));
+        assert!(!Environment::default().colored(ColorChoice::Auto, false));
+        assert!(!Environment { dumb: true, ..Environment::default() }.colored(ColorChoice::Auto, true));
+    }
+}

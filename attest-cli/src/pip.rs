@@ -1,0 +1,234 @@
+//! pip as it is configured here, and what is done through pip or uv: where the index is, which versions fit, virtual
+//! environments.
+//!
+//! attest has no settings of its own for any of this: whoever can `pip install` can rebuild, and no host is built in.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use anyhow::{Context as _, bail};
+use serde::Deserialize;
+
+pub(crate) mod pin;
+
+use self::pin::Pin;
+use crate::{cache, exit::Failure};
+
+const SETTINGS: &str = include_str!("pip/settings.py");
+/// pip learned `--uploaded-prior-to` in this release.
+const PIP_WITH_CUTOFF: &str = "pip>=26.0";
+
+/// What pip is configured to do.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Settings {
+    /// The index, with credentials if the user put them there: never printed.
+    pub(crate) index_url: String,
+    /// More of them.
+    pub(crate) extra_index_urls: Vec<String>,
+    /// Only `find_links` is to be used.
+    pub(crate) no_index: bool,
+    /// Folders or pages with files.
+    pub(crate) find_links: Vec<String>,
+    /// A bundle of certificates that replaces the system's.
+    pub(crate) cert: Option<PathBuf>,
+    /// A proxy, or nothing, or an empty text.
+    pub(crate) proxy: Option<String>,
+    /// Seconds.
+    pub(crate) timeout: f64,
+    /// Hosts that need no certificate.
+    pub(crate) trusted_hosts: Vec<String>,
+    /// The interpreter below any virtual environment.
+    pub(crate) interpreter: Interpreter,
+}
+
+impl Settings {
+    /// The indexes in the order in which they are asked; none where pip is told to use none.
+    pub(crate) fn index_urls(&self) -> impl Iterator<Item = &str> {
+        let all = std::iter::once(&self.index_url).chain(&self.extra_index_urls);
+        all.filter(|_| !self.no_index).map(String::as_str)
+    }
+}
+
+/// A Python installation.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Interpreter {
+    /// The real file.
+    pub(crate) executable: PathBuf,
+    /// Where its libraries are.
+    pub(crate) prefixes: Vec<PathBuf>,
+    /// `3.11.7`
+    pub(crate) version: String,
+}
+
+/// pip, and uv where it is installed.
+#[derive(Clone, Debug)]
+pub(crate) struct Pip {
+    python: PathBuf,
+    settings: Settings,
+    uv: bool,
+    tools: PathBuf,
+}
+
+impl Pip {
+    /// Asks the given Python's pip what it would do. `tools` is a folder for a newer pip, should one be needed.
+    pub(crate) fn query(python: &Path, tools: &Path) -> anyhow::Result<Self> {
+        let output = Command::new(python).args(["-c", SETTINGS]).stdin(Stdio::null()).output().with_context(|| {
+            Failure::usage(format!("expected a Python at {}", python.display()))
+                .hint("install Python 3, or name one with --python")
+        })?;
+        let output = succeed(output).with_context(|| format!("expected {} to have pip", python.display()))?;
+        let settings = serde_json::from_slice(&output).context("expected pip's settings as JSON")?;
+        let uv = Command::new("uv").arg("--version").output().is_ok_and(|output| output.status.success());
+        Ok(Self { python: python.to_owned(), settings, uv, tools: tools.to_owned() })
+    }
+
+    /// What pip is configured to do.
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// `uv` or `pip`: what resolves and installs.
+    pub(crate) fn driver(&self) -> &'static str {
+        if self.uv { "uv" } else { "pip" }
+    }
+
+    /// Finds versions that fit all of `requirements`, wheels only, none uploaded after `cutoff`.
+    pub(crate) fn resolve(&self, requirements: &[String], cutoff: Option<&str>) -> anyhow::Result<Vec<Pin>> {
+        if requirements.is_empty() {
+            return Ok(Vec::new());
+        }
+        if self.uv { self.resolve_with_uv(requirements, cutoff) } else { self.resolve_with_pip(requirements, cutoff) }
+    }
+
+    fn resolve_with_uv(&self, requirements: &[String], cutoff: Option<&str>) -> anyhow::Result<Vec<Pin>> {
+        let mut uv = self.uv();
+        uv.args(["pip", "compile", "--quiet", "--no-header", "--no-annotate", "--generate-hashes"])
+            .args(["--only-binary", ":all:", "--python"])
+            .arg(&self.settings.interpreter.executable)
+            .args(cutoff.map(|cutoff| format!("--exclude-newer={cutoff}")));
+        self.add_indexes(&mut uv);
+        let mut child = uv.arg("-").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        if let Some(mut stdin) = child.stdin.take() {
+            stdin.write_all(requirements.join("\n").as_bytes())?;
+        }
+        let lock = succeed(child.wait_with_output()?)?;
+        pin::from_lock(&String::from_utf8(lock).context("expected uv's lock as UTF-8")?)
+    }
+
+    fn resolve_with_pip(&self, requirements: &[String], cutoff: Option<&str>) -> anyhow::Result<Vec<Pin>> {
+        let mut pip = Command::new(self.pip_with_cutoff()?);
+        pip.args(["-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet", "--report", "-"])
+            .args(["--only-binary", ":all:"])
+            .args(cutoff.map(|cutoff| format!("--uploaded-prior-to={cutoff}")))
+            .args(requirements);
+        let report = succeed(pip.stdin(Stdio::null()).output()?)?;
+        pin::from_report(&report)
+    }
+
+    /// The Python of an environment with a pip that knows cutoffs, made once.
+    fn pip_with_cutoff(&self) -> anyhow::Result<PathBuf> {
+        let folder = self.tools.join(format!("pip-python{}", self.settings.interpreter.version));
+        cache::make_once(&folder, |folder| {
+            let interpreter = &self.settings.interpreter.executable;
+            succeed(Command::new(interpreter).args(["-m", "venv"]).arg(folder).output()?)?;
+            let mut install = Command::new(folder.join("bin/python"));
+            install.args(["-m", "pip", "install", "--quiet", "--upgrade", PIP_WITH_CUTOFF]);
+            succeed(install.stdin(Stdio::null()).output()?)?;
+            Ok(())
+        })?;
+        Ok(folder.join("bin/python"))
+    }
+
+    /// Has pip fetch exactly one wheel: for files that are not plain entries of the index.
+    pub(crate) fn download(&self, pin: &Pin, folder: &Path) -> anyhow::Result<()> {
+        let hashes: Vec<_> = pin.digests.iter().map(|digest| format!("--hash=sha256:{digest}")).collect();
+        let lock = folder.join("requirements.txt");
+        fs::write(&lock, format!("{}=={} {}\n", pin.project.as_str(), pin.version, hashes.join(" ")))?;
+        let mut pip = Command::new(&self.python);
+        pip.args(["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", "--require-hashes", "-r"])
+            .arg(&lock)
+            .arg("-d")
+            .arg(folder);
+        succeed(pip.stdin(Stdio::null()).output()?)?;
+        Ok(fs::remove_file(lock)?)
+    }
+
+    /// Makes a virtual environment of exactly these wheel files, whose digests the caller has checked.
+    pub(crate) fn environment(&self, folder: &Path, wheels: &[PathBuf]) -> anyhow::Result<()> {
+        let interpreter = &self.settings.interpreter.executable;
+        if self.uv {
+            succeed(
+                self.uv()
+                    .args(["venv", "--quiet", "--no-project", "--python"])
+                    .arg(interpreter)
+                    .arg(folder)
+                    .output()?,
+            )?;
+            if !wheels.is_empty() {
+                let mut install = self.uv();
+                install
+                    .args(["pip", "install", "--quiet", "--no-deps", "--no-index", "--compile-bytecode"])
+                    // Copies: a link would let a build that escaped its room change uv's cache.
+                    .args(["--link-mode", "copy", "--python"])
+                    .arg(folder.join("bin/python"))
+                    .args(wheels);
+                succeed(install.stdin(Stdio::null()).output()?)?;
+            }
+            return Ok(());
+        }
+        succeed(Command::new(interpreter).args(["-m", "venv", "--without-pip"]).arg(folder).output()?)?;
+        if !wheels.is_empty() {
+            let mut install = Command::new(self.pip_with_cutoff()?);
+            install
+                .args(["-m", "pip", "--python"])
+                .arg(folder.join("bin/python"))
+                .args(["install", "--quiet", "--no-deps", "--no-index", "--no-warn-script-location"])
+                .args(wheels);
+            succeed(install.stdin(Stdio::null()).output()?)?;
+        }
+        Ok(())
+    }
+
+    /// uv as if it were pip: its own configuration is left out, pip's is handed over. In variables, since a URL may hold
+    /// credentials and everybody can read a command line.
+    fn uv(&self) -> Command {
+        let mut uv = Command::new("uv");
+        let own = |name: &OsString| name.to_string_lossy().starts_with("UV_") && name != "UV_CACHE_DIR";
+        for (name, _) in std::env::vars_os().filter(|(name, _)| own(name)) {
+            uv.env_remove(name);
+        }
+        uv.env("UV_NO_CONFIG", "1").env_remove("VIRTUAL_ENV").stdin(Stdio::null());
+        if let Some(cert) = &self.settings.cert {
+            uv.env("SSL_CERT_FILE", cert);
+        }
+        if !self.settings.trusted_hosts.is_empty() {
+            uv.env("UV_INSECURE_HOST", self.settings.trusted_hosts.join(" "));
+        }
+        uv
+    }
+
+    /// In pip's order; what uv calls the default index is the one that it asks last.
+    fn add_indexes(&self, uv: &mut Command) {
+        let mut urls: Vec<_> = self.settings.index_urls().collect();
+        match urls.pop() {
+            Some(last) => uv.env("UV_DEFAULT_INDEX", last).env("UV_INDEX", urls.join(" ")),
+            None => uv.arg("--no-index"),
+        };
+        for place in &self.settings.find_links {
+            uv.arg("--find-links").arg(place);
+        }
+    }
+}
+
+/// The output of a program that succeeded, or its last lines as the error.
+fn succeed(output: Output) -> anyhow::Result<Vec<u8>> {
+    if output.status.success() {
+        return Ok(output.stdout);
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let lines: Vec<_> = said.lines().filter(|line| !line.trim().is_empty()).collect();
+    bail!("{}", lines[lines.len().saturating_sub(6)..].join("\n"))
+}

@@ -1,0 +1,28 @@
+"""What pip would do if it were run now: its own option parser, fed with its own configuration and environment."""
+
+import json
+import os
+import platform
+import sys
+
+from pip._internal.commands import create_command
+
+options, _ = create_command("download").parse_args([])
+json.dump(
+    {
+        "index_url": options.index_url,
+        "extra_index_urls": options.extra_index_urls,
+        "no_index": bool(options.no_index),
+        "find_links": options.find_links,
+        "cert": options.cert,
+        "proxy": options.proxy,
+        "timeout": options.timeout,
+        "trusted_hosts": options.trusted_hosts,
+        "interpreter": {
+            "executable": os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable),
+            "prefixes": sorted({os.path.realpath(sys.base_prefix), os.path.realpath(sys.base_exec_prefix)}),
+            "version": platform.python_version(),
+        },
+    },
+    sys.stdout,
+)

@@ -1,0 +1,239 @@
+//! Running a project's PEP 517 hooks in the room: once to ask what else it needs, then twice to build.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::path::Path;
+use std::process::ExitStatus;
+
+use anyhow::Context as _;
+use attest_core::artifact::{ArtifactError, WheelName};
+use serde::Serialize;
+
+use super::recipe::Recipe;
+use super::sdist::{Order, Sdist};
+use crate::pip::Interpreter;
+use crate::sandbox::{Isolation, Job, Limits, Room, SandboxError};
+
+const HOOK: &str = include_str!("hook.py");
+/// The biggest wheel that a build may return.
+const MAX_WHEEL: u64 = super::zip::MAX_FILE;
+/// The biggest list of requirements that a hook may return.
+const MAX_REQUIRES: u64 = 64 << 10;
+
+/// How much of what a hook said is repeated when it fails.
+const SAID: u64 = 4096;
+
+/// The project's own failure: a result, and not an error of ours.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BuildError {
+    /// The hook raised, or its process was ended.
+    #[error("the project's {hook} failed: {status}\n{said}")]
+    Hook {
+        /// Which.
+        hook: &'static str,
+        /// How its process ended.
+        status: ExitStatus,
+        /// Its last words.
+        said: String,
+    },
+    /// Too slow, or too much written.
+    #[error(transparent)]
+    Limit(SandboxError),
+    /// None, or several.
+    #[error("expected the build to make one wheel, found {found}")]
+    Wheels {
+        /// How many.
+        found: usize,
+    },
+    /// A wheel whose name is none.
+    #[error("the build made a wheel with a wrong name: {0}")]
+    Name(#[from] ArtifactError),
+    /// A file that is missing, or no file.
+    #[error("expected the build to make a regular file {name}, found something else")]
+    NotAFile {
+        /// Which.
+        name: String,
+    },
+    /// A file that is too big to be what it should.
+    #[error("expected at most {limit} bytes in {name}, found {found}")]
+    TooLarge {
+        /// Which.
+        name: String,
+        /// Bytes.
+        limit: u64,
+        /// Bytes.
+        found: u64,
+    },
+    /// Not a list of texts.
+    #[error("expected get_requires_for_build_wheel to return a list of requirements: {0}")]
+    Requires(#[from] serde_json::Error),
+    /// The hook asks for something new whenever it got what it asked for.
+    #[error("expected the build requirements to settle after {rounds} rounds")]
+    Unsettled {
+        /// How many were tried.
+        rounds: usize,
+    },
+}
+
+/// A PEP 517 hook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Hook {
+    GetRequiresForBuildWheel,
+    BuildWheel,
+}
+
+/// What a build returned.
+#[derive(Debug)]
+pub(crate) struct Built {
+    /// File name that the backend chose.
+    pub(crate) name: String,
+    /// The wheel.
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// One project, ready to be built as a recipe says.
+#[derive(Debug)]
+pub(crate) struct Builder<'a> {
+    /// How.
+    pub(crate) recipe: &'a Recipe,
+    /// From what.
+    pub(crate) sdist: &'a Sdist,
+    /// With which Python.
+    pub(crate) interpreter: &'a Interpreter,
+    /// In what kind of room.
+    pub(crate) isolation: Isolation,
+    /// With how much.
+    pub(crate) limits: Limits,
+    /// Takes all output.
+    pub(crate) log: &'a Path,
+}
+
+/// What `hook.py` reads.
+#[derive(Serialize)]
+struct HookJob<'a> {
+    backend: &'a str,
+    path: &'a [String],
+    hook: Hook,
+    out: std::path::PathBuf,
+    umask: u32,
+    stamp: Option<i64>,
+    limits: std::collections::BTreeMap<&'static str, u64>,
+}
+
+impl Builder<'_> {
+    /// What the project needs beside its static requirements.
+    pub(crate) fn requires(&self, environment: &Path) -> anyhow::Result<Vec<String>> {
+        let folder = tempfile::tempdir()?;
+        let room = self.run(Hook::GetRequiresForBuildWheel, environment, folder.path(), Order::Forward)?;
+        read_requires(&room)
+    }
+
+    /// Builds once, in a fresh copy of the source.
+    pub(crate) fn build(&self, environment: &Path, order: Order) -> anyhow::Result<Built> {
+        let folder = tempfile::tempdir()?;
+        let room = self.run(Hook::BuildWheel, environment, folder.path(), order)?;
+        let out = room.outside("out");
+        let mut wheels = Vec::new();
+        for entry in fs::read_dir(&out)? {
+            let name = entry?.file_name().to_string_lossy().into_owned();
+            if Path::new(&name).extension().is_some_and(|end| end == "whl") {
+                wheels.push(name);
+            }
+        }
+        let [name] = wheels.as_slice() else {
+            return Err(BuildError::Wheels { found: wheels.len() }.into());
+        };
+        WheelName::parse(name).map_err(BuildError::from)?;
+        let bytes = read_made(&out.join(name), MAX_WHEEL)?;
+        Ok(Built { name: name.clone(), bytes })
+    }
+
+    fn run<'r>(
+        &'r self,
+        hook: Hook,
+        environment: &'r Path,
+        folder: &'r Path,
+        order: Order,
+    ) -> anyhow::Result<Room<'r>> {
+        let room = Room::new(self.isolation, self.interpreter, Some(environment), folder)?;
+        self.sdist
+            .lay_out(&room.outside("src"), self.recipe.files.modes, order)
+            .context("expected to lay out the sdist")?;
+        let job = HookJob {
+            backend: &self.recipe.backend.name,
+            path: &self.recipe.backend.path,
+            hook,
+            out: room.inside("out"),
+            umask: self.recipe.files.umask.bits(),
+            stamp: self.recipe.time.stamp,
+            limits: self.limits.resources(),
+        };
+        let run = room.outside("run");
+        fs::write(run.join("hook.py"), HOOK)?;
+        fs::write(run.join("job.json"), serde_json::to_vec(&job)?)?;
+        let job = Job {
+            script: "hook.py",
+            arguments: vec![room.inside("run").join("job.json").into()],
+            variables: &self.recipe.all_variables(),
+            log: self.log,
+            limits: self.limits,
+        };
+        let status = room.run(&job).map_err(|error| match error {
+            SandboxError::Time { .. } | SandboxError::Disk { .. } => BuildError::Limit(error).into(),
+            SandboxError::Io(_) | SandboxError::Interrupted => anyhow::Error::from(error),
+        })?;
+        if status.success() {
+            return Ok(room);
+        }
+        let said = last_lines(self.log)?;
+        // The script's first act: without it no project code ran, and the room is at fault.
+        anyhow::ensure!(
+            room.outside("out").join("began").exists(),
+            "expected a room for the build, found {status}\n{said}"
+        );
+        Err(BuildError::Hook { hook: hook.name(), status, said }.into())
+    }
+}
+
+impl Hook {
+    fn name(self) -> &'static str {
+        match self {
+            Self::GetRequiresForBuildWheel => "get_requires_for_build_wheel",
+            Self::BuildWheel => "build_wheel",
+        }
+    }
+}
+
+fn read_requires(room: &Room<'_>) -> anyhow::Result<Vec<String>> {
+    let bytes = read_made(&room.outside("out").join("requires.json"), MAX_REQUIRES)?;
+    Ok(serde_json::from_slice(&bytes).map_err(BuildError::from)?)
+}
+
+/// A file that project code made: it may be a link to anything, so it is looked at before it is opened. Nothing of the
+/// build runs any more that could swap it in between.
+fn read_made(path: &Path, limit: u64) -> anyhow::Result<Vec<u8>> {
+    let name = || path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    match fs::symlink_metadata(path) {
+        Ok(data) if data.is_file() && data.len() <= limit => Ok(fs::read(path)?),
+        Ok(data) if data.is_file() => Err(BuildError::TooLarge { name: name(), limit, found: data.len() }.into()),
+        _ => Err(BuildError::NotAFile { name: name() }.into()),
+    }
+}
+
+/// The end of a log, of at most `limit` bytes: a build can write as much as it likes into it.
+pub(crate) fn end_of_log(log: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let mut file = File::open(log)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(limit)))?;
+    let mut end = Vec::new();
+    file.take(limit).read_to_end(&mut end)?;
+    Ok(end)
+}
+
+fn last_lines(log: &Path) -> io::Result<String> {
+    let end = end_of_log(log, SAID)?;
+    let text = String::from_utf8_lossy(&end);
+    let lines: Vec<_> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    Ok(lines[lines.len().saturating_sub(8)..].join("\n"))
+}

@@ -1,0 +1,161 @@
+//! Facts as they were read off real wheels (docs name them), in the smallest wheel that shows them.
+
+use super::*;
+use crate::rebuild::fixture::{self, Part, SECONDS, TIME, dos, part, zip};
+
+fn recipe(parts: &[Part], files: &[(&str, &str)]) -> Recipe {
+    let name = WheelName::parse("demo-1.0-py3-none-any.whl").unwrap();
+    let wheel = Wheel::read(&zip(parts)).unwrap();
+    let sdist = Sdist::read(&fixture::sdist(files)).unwrap();
+    infer(&name, &wheel, &sdist, Some("2024-02-25T23:20:00Z".to_owned())).unwrap()
+}
+
+fn pyproject(requires: &str, rest: &str) -> String {
+    format!("[build-system]\nrequires = {requires}\n{rest}\n")
+}
+
+fn at(mut parts: Vec<Part>, time: u32) -> Vec<Part> {
+    for part in &mut parts {
+        part.time = time;
+    }
+    parts
+}
+
+const YEAR_2016: u32 = dos((2016, 1, 1), (0, 0, 0));
+const YEAR_1980: u32 = dos((1980, 1, 1), (0, 0, 0));
+
+#[test]
+fn one_ordinary_time_is_the_epoch() {
+    let recipe = recipe(&fixture::wheel("setuptools (82.0.1)"), &[]);
+    assert_eq!(recipe.time.clock, Clock::SourceDateEpoch);
+    assert_eq!(recipe.time.source_date_epoch, Some(SECONDS));
+}
+
+#[test]
+fn a_backend_s_own_constant_means_no_epoch() {
+    let recipe = recipe(&at(fixture::wheel("poetry-core 2.1.2"), YEAR_2016), &[]);
+    assert_eq!((recipe.time.clock, recipe.time.source_date_epoch), (Clock::Real, None));
+}
+
+#[test]
+fn setuptools_has_no_constant_so_1980_is_an_epoch() {
+    let recipe = recipe(&at(fixture::wheel("setuptools (82.0.1)"), YEAR_1980), &[]);
+    assert_eq!(recipe.time.source_date_epoch, Some(315_532_800));
+}
+
+#[test]
+fn several_times_from_setuptools_mean_that_the_clock_is_replayed() {
+    let mut parts = fixture::wheel("setuptools (84.2.1)");
+    parts[0].time = TIME - 1;
+    let recipe = recipe(&parts, &[("demo/core.py", "x = 1\n")]);
+    assert_eq!((recipe.time.clock, recipe.time.stamp), (Clock::Replayed, Some(SECONDS)));
+}
+
+#[test]
+fn flit_s_local_times_give_the_zone() {
+    let mut parts = at(fixture::wheel("flit 3.7.1"), YEAR_2016);
+    // One hour later than the sdist says: Berlin in winter.
+    parts[0].time = dos((2024, 2, 26), (0, 17, 32));
+    let recipe = recipe(&parts, &[("src/demo/core.py", "x = 1\n")]);
+    assert_eq!(recipe.time.zone, "CET-1CEST,M3.5.0,M10.5.0/3");
+    assert_eq!(recipe.guesses, Vec::<String>::new());
+}
+
+#[test]
+fn times_that_no_zone_explains_are_a_guess() {
+    let mut parts = at(fixture::wheel("flit 3.7.1"), YEAR_2016);
+    parts[0].time = TIME + 7;
+    let recipe = recipe(&parts, &[("demo/core.py", "x = 1\n")]);
+    assert_eq!((recipe.time.zone.as_str(), recipe.guesses.len()), ("UTC", 1));
+}
+
+#[test]
+fn the_generator_s_version_replaces_what_pyproject_asks_for() {
+    let pyproject = pyproject("['hatchling>=1.27', 'hatch-vcs']", "build-backend = 'hatchling.build'");
+    let recipe = recipe(&fixture::wheel("hatchling 1.26.3"), &[("pyproject.toml", &pyproject)]);
+    assert_eq!(recipe.requirements.build, ["hatch-vcs", "hatchling==1.26.3"]);
+    assert_eq!(recipe.backend.name, "hatchling.build");
+}
+
+#[test]
+fn bdist_wheel_names_the_library_and_leaves_setuptools_a_guess() {
+    let recipe = recipe(&fixture::wheel("bdist_wheel (0.42.0)"), &[("setup.py", "")]);
+    assert_eq!(recipe.requirements.build, ["setuptools", "setuptools<70.1", "wheel==0.42.0"]);
+    assert_eq!(recipe.backend.name, "setuptools.build_meta:__legacy__");
+    assert_eq!(recipe.guesses.len(), 1);
+}
+
+#[test]
+fn a_record_without_file_type_shows_an_old_wheel_library_beside_a_new_setuptools() {
+    let mut parts = fixture::wheel("setuptools (75.1.0)");
+    parts[3].mode = 0o664;
+    let recipe = recipe(&parts, &[("setup.py", "")]);
+    assert_eq!(recipe.requirements.build, ["setuptools==75.1.0", "wheel==0.37.1"]);
+}
+
+#[test]
+fn metadata_s_mode_gives_the_umask_only_where_the_backend_lets_it_through() {
+    for (generator, mode, expected) in [
+        ("setuptools (82.0.1)", 0o100_664, 0o002),
+        ("setuptools (82.0.1)", 0o100_600, 0o066),
+        ("hatchling 1.33.0", 0o664, 0o022),
+    ] {
+        let mut parts = fixture::wheel(generator);
+        parts[1].mode = mode;
+        assert_eq!(recipe(&parts, &[]).files.umask, Umask::new(expected), "{generator} {mode:o}");
+    }
+}
+
+#[test]
+fn a_licence_with_a_tamed_mode_shows_that_the_sdist_was_unpacked_with_a_filter() {
+    let mut parts = fixture::wheel("bdist_wheel (0.42.0)");
+    parts.push(part("demo-1.0.dist-info/LICENSE.txt", "free\n"));
+    assert_eq!(recipe(&parts, &[("LICENSE.txt", "free\n")]).files.modes, Modes::Filtered);
+    parts[4].mode = 0o100_664;
+    assert_eq!(recipe(&parts, &[("LICENSE.txt", "free\n")]).files.modes, Modes::Raw);
+}
+
+#[test]
+fn a_backend_that_built_itself_stays_in_its_tree_and_another_version_does_not() {
+    let pyproject = pyproject("[]", "build-backend = 'demo.api'\nbackend-path = ['src']");
+    let files = [("pyproject.toml", pyproject.as_str())];
+    let name = |text: &str| WheelName::parse(text).unwrap();
+    let sdist = Sdist::read(&fixture::sdist(&files)).unwrap();
+    let wheel = Wheel::read(&zip(&fixture::wheel("hatchling 1.21.0"))).unwrap();
+    let own = infer(&name("hatchling-1.21.0-py3-none-any.whl"), &wheel, &sdist, None).unwrap();
+    assert_eq!((own.backend.path.len(), own.requirements.build.len()), (1, 0));
+    let other = infer(&name("hatchling-1.22.0-py3-none-any.whl"), &wheel, &sdist, None).unwrap();
+    assert_eq!(other.backend.path.len(), 0);
+    assert_eq!(other.requirements.build, ["hatchling==1.21.0"]);
+}
+
+#[test]
+fn an_unknown_generator_is_a_guess() {
+    let recipe = recipe(&fixture::wheel("homemade"), &[]);
+    assert_eq!(recipe.guesses.len(), 1);
+}
+
+#[test]
+fn a_recipe_prints_and_reads_back_the_same() {
+    let recipe = recipe(&fixture::wheel("setuptools (82.0.1)"), &[]);
+    let text = recipe.to_toml().unwrap();
+    assert_eq!(Recipe::parse(&text).unwrap(), recipe);
+    assert!(Recipe::parse(&format!("surprise = 1\n{text}")).is_err());
+    assert!(Recipe::parse(&text.replace("0022", "22")).is_err());
+}
+
+#[test]
+fn every_inferred_recipe_fits_the_schema() {
+    let schema: serde_json::Value =
+        serde_json::from_str(include_str!("../../../../schemas/recipe.schema.json")).unwrap();
+    let schema = jsonschema::validator_for(&schema).unwrap();
+    let mut mixed = fixture::wheel("setuptools (84.2.1)");
+    mixed[0].time = TIME - 1;
+    for parts in [mixed, fixture::wheel("flit 3.7.1"), at(fixture::wheel("hatchling 1.33.0"), YEAR_1980)] {
+        let recipe = recipe(&parts, &[]);
+        let mut value = serde_json::to_value(&recipe).unwrap();
+        assert_eq!(schema.validate(&value).map_err(|error| error.to_string()), Ok(()));
+        value["surprise"] = 1.into();
+        assert!(!schema.is_valid(&value));
+    }
+}

@@ -1,0 +1,185 @@
+use std::collections::BTreeMap;
+
+use attest_core::artifact::WheelName;
+use attest_core::statement::{
+    Clock, Difference, DifferenceKind, Environment, FromCommit, Network, Origin, RecipeKind, Source, Statement, Tool,
+};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::rebuild::fixture;
+use crate::rebuild::infer::infer;
+use crate::rebuild::record::Verdict;
+use crate::rebuild::sdist::Sdist;
+use crate::rebuild::wheel::Wheel;
+
+const NAME: &str = "demo-1.0-py3-none-any.whl";
+
+fn record(wheel: &Wheel, verdict: Verdict, rebuilt: &[u8]) -> BuildRecord {
+    let tool = |version: &str| Tool { version: version.to_owned(), digest: None };
+    let different = verdict != Verdict::Exact;
+    BuildRecord {
+        schema: SCHEMA.to_owned(),
+        attest: "0.1.0".to_owned(),
+        subject: RecordedFile { name: NAME.to_owned(), sha256: wheel.digest() },
+        verdict,
+        rebuilt: Some(RecordedFile { name: NAME.to_owned(), sha256: ArtifactDigest::of(rebuilt) }),
+        origin: Origin::Sdist,
+        source: vec![Source::Sdist {
+            name: "demo-1.0.tar.gz".to_owned(),
+            digest: Digest { sha256: ArtifactDigest::of(b"sdist") },
+            from_commit: FromCommit::Unverified,
+        }],
+        recipe_kind: RecipeKind::Inferred,
+        environment: Environment {
+            platform: "linux/x86_64".to_owned(),
+            variables: BTreeMap::from([("TZ".to_owned(), "UTC".to_owned())]),
+            umask: "0022".to_owned(),
+            build_path: "/build/src".to_owned(),
+            clock: Clock::SourceDateEpoch,
+            network: Network::None,
+            python: tool("CPython 3.11.7"),
+            zlib: tool("1.2.13"),
+            cc: None,
+            ld: None,
+            libc: None,
+            container_image: None,
+        },
+        resolved_dependencies: Vec::new(),
+        record_digest: wheel.record_digest(),
+        rebuilt_at: "2026-11-21T21:00:00Z".to_owned(),
+        repeat: 2,
+        differences_total: u64::from(different),
+        differences: different
+            .then(|| Difference { path: "demo/core.py".to_owned(), kind: DifferenceKind::Content })
+            .into_iter()
+            .collect(),
+        files: Vec::new(),
+    }
+}
+
+/// A result folder that holds together.
+fn written(verdict: Verdict) -> (tempfile::TempDir, PathBuf) {
+    let published = fixture::zip(&fixture::wheel("setuptools (82.0.1)"));
+    let rebuilt = if verdict == Verdict::Exact { published.clone() } else { b"other".to_vec() };
+    let wheel = Wheel::read(&published).unwrap();
+    let sdist = Sdist::read(&fixture::sdist(&[])).unwrap();
+    let recipe = infer(&WheelName::parse(NAME).unwrap(), &wheel, &sdist, None).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("results/demo");
+    let content = Content {
+        record: record(&wheel, verdict, &rebuilt),
+        recipe: &recipe,
+        lock: String::new(),
+        log: b"building\n".to_vec(),
+        report: Report { verdict, explanation: &[], differences: &[] },
+        wheel: Some(&rebuilt),
+    };
+    ResultFolder::write(&path, content).unwrap();
+    (folder, path)
+}
+
+fn change(path: &Path, change: impl FnOnce(&mut Value)) {
+    let path = path.join(RECORD);
+    let mut record = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    change(&mut record);
+    fs::write(path, serde_json::to_vec(&record).unwrap()).unwrap();
+}
+
+#[test]
+fn a_file_that_was_changed_after_the_rebuild_is_refused() {
+    for name in [NAME, RECIPE, LOCK, LOG, REPORT] {
+        let (_folder, path) = written(Verdict::Exact);
+        let mut bytes = fs::read(path.join(name)).unwrap();
+        bytes.push(b' ');
+        fs::write(path.join(name), bytes).unwrap();
+        let error = ResultFolder::open(&path).unwrap_err();
+        assert!(matches!(&error, ResultError::Changed { name: found, .. } if found == name), "{error}");
+    }
+}
+
+#[test]
+fn a_missing_file_is_refused() {
+    for name in [NAME, RECIPE, RECORD] {
+        let (_folder, path) = written(Verdict::Exact);
+        fs::remove_file(path.join(name)).unwrap();
+        assert!(matches!(ResultFolder::open(&path).unwrap_err(), ResultError::File { .. }), "{name}");
+    }
+}
+
+#[test]
+fn a_verdict_that_its_digests_do_not_bear_out_is_refused() {
+    let contradiction =
+        |path: &Path| matches!(ResultFolder::open(path).unwrap_err(), ResultError::Contradiction { .. });
+    let (_folder, path) = written(Verdict::Different);
+    change(&path, |record| record["verdict"] = json!("EXACT"));
+    assert!(contradiction(&path));
+    let (_folder, path) = written(Verdict::Exact);
+    change(&path, |record| record["verdict"] = json!("DIFFERENT"));
+    assert!(contradiction(&path));
+    let (_folder, path) = written(Verdict::Exact);
+    change(&path, |record| record["differencesTotal"] = json!(1));
+    assert!(contradiction(&path));
+}
+
+#[test]
+fn a_record_that_names_files_elsewhere_is_refused() {
+    for name in ["../secret", "/etc/passwd", ".hidden"] {
+        let (_folder, path) = written(Verdict::Exact);
+        change(&path, |record| record["files"][0]["name"] = json!(name));
+        assert!(matches!(ResultFolder::open(&path).unwrap_err(), ResultError::Contradiction { .. }), "{name}");
+    }
+}
+
+#[test]
+fn another_form_is_refused() {
+    let (_folder, path) = written(Verdict::Exact);
+    change(&path, |record| record["surprise"] = json!(1));
+    assert!(matches!(ResultFolder::open(&path).unwrap_err(), ResultError::Form(_)));
+    let (_folder, path) = written(Verdict::Exact);
+    change(&path, |record| {
+        record["schema"] = json!("https://w3id.org/attest/build-record/v2");
+    });
+    assert!(matches!(ResultFolder::open(&path).unwrap_err(), ResultError::Schema { .. }));
+}
+
+#[test]
+fn an_older_result_is_replaced_as_a_whole() {
+    let (_folder, path) = written(Verdict::Exact);
+    fs::write(path.join("stale"), "").unwrap();
+    let old = ResultFolder::open(&path).unwrap();
+    let recipe = Recipe::parse(&old.recipe).unwrap();
+    let report = Report { verdict: Verdict::BuildFailed, explanation: &[], differences: &[] };
+    let record = BuildRecord { verdict: Verdict::BuildFailed, rebuilt: None, ..old.record.clone() };
+    let content = Content { record, recipe: &recipe, lock: String::new(), log: Vec::new(), report, wheel: None };
+    ResultFolder::write(&path, content).unwrap();
+    assert!(!path.join("stale").exists() && !path.join(NAME).exists());
+}
+
+#[test]
+fn a_result_becomes_a_statement_that_reads_back() {
+    let rebuilder = || Rebuilder { id: "https://rebuild.example/".to_owned(), version: BTreeMap::new() };
+    for verdict in [Verdict::Exact, Verdict::Different, Verdict::Nondeterministic, Verdict::EnvironmentUnknown] {
+        let (_folder, path) = written(verdict);
+        let (subject, predicate) = ResultFolder::open(&path).unwrap().statement_parts(rebuilder()).unwrap();
+        assert_eq!(matches!(predicate, Predicate::Reproduced(_)), verdict == Verdict::Exact);
+        let build = predicate.build().unwrap().clone();
+        let expected = inputs_digest(&build.source, build.recipe.digest, &build.resolved_dependencies);
+        assert_eq!(build.inputs_digest, expected);
+        let statement = Statement::new(subject, predicate).unwrap();
+        assert_eq!(Statement::parse(&statement.to_bytes()).unwrap().to_bytes(), statement.to_bytes());
+    }
+}
+
+#[test]
+fn every_record_fits_the_schema() {
+    let schema: Value = serde_json::from_str(include_str!("../../../../schemas/build-record.schema.json")).unwrap();
+    let schema = jsonschema::validator_for(&schema).unwrap();
+    for verdict in [Verdict::Exact, Verdict::Different] {
+        let (_folder, path) = written(verdict);
+        let mut record: Value = serde_json::from_slice(&fs::read(path.join(RECORD)).unwrap()).unwrap();
+        assert_eq!(schema.validate(&record).map_err(|error| error.to_string()), Ok(()));
+        record["surprise"] = json!(1);
+        assert!(!schema.is_valid(&record));
+    }
+}

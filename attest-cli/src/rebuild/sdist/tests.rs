@@ -1,0 +1,141 @@
+use super::*;
+use crate::rebuild::fixture::{SECONDS, header, sdist, tar_gz};
+use tar::EntryType;
+
+fn entry(name: &str, kind: EntryType) -> Vec<u8> {
+    tar_gz(|tar| tar.append(&header(name, kind, 0), &[][..]).unwrap())
+}
+
+fn refused(bytes: &[u8]) -> &'static str {
+    match Sdist::read(bytes).unwrap_err() {
+        SdistError::Unreadable(_) => "unreadable",
+        SdistError::TooLarge { .. } => "too large",
+        SdistError::Path { .. } => "path",
+        SdistError::Special { .. } => "special",
+        SdistError::Link { .. } => "link",
+        SdistError::Duplicate { .. } => "duplicate",
+        SdistError::Time { .. } => "time",
+    }
+}
+
+#[test]
+fn paths_that_leave_the_folder_are_refused() {
+    for name in ["/etc/passwd", "../x", "demo-1.0/../../x", "demo-1.0/a/../b"] {
+        assert_eq!(refused(&entry(name, EntryType::Regular)), "path", "{name}");
+    }
+}
+
+#[test]
+fn hard_links_devices_and_pipes_are_refused() {
+    for kind in [EntryType::Link, EntryType::Char, EntryType::Block, EntryType::Fifo] {
+        assert_eq!(refused(&entry("demo-1.0/x", kind)), "special", "{kind:?}");
+    }
+}
+
+fn links(links: &[(&str, &str)]) -> Vec<u8> {
+    tar_gz(|tar| {
+        for (name, target) in links {
+            tar.append_link(&mut header("x", EntryType::Symlink, 0), format!("demo-1.0/{name}"), target).unwrap();
+        }
+        tar.append(&header("demo-1.0/docs/a.txt", EntryType::Regular, 1), &b"a"[..]).unwrap();
+    })
+}
+
+#[test]
+fn links_that_lead_out_or_have_something_below_are_refused() {
+    for (name, target) in [("x", "/etc/passwd"), ("x", "../y"), ("a/x", "../../y"), ("x", "docs/../../y")] {
+        assert_eq!(refused(&links(&[(name, target)])), "link", "{name} {target}");
+    }
+    assert_eq!(refused(&links(&[("docs", "other")])), "duplicate");
+    assert_eq!(refused(&links(&[("docs/a.txt", "b.txt")])), "duplicate");
+    assert_eq!(refused(&links(&[("x", "docs"), ("x/y", "a.txt")])), "duplicate");
+}
+
+#[test]
+fn links_inside_are_laid_out_as_links() {
+    let folder = tempfile::tempdir().unwrap();
+    let sdist = Sdist::read(&links(&[("README", "docs/a.txt")])).unwrap();
+    sdist.lay_out(folder.path(), Modes::Raw, Order::Forward).unwrap();
+    assert_eq!(fs::read_link(folder.path().join("README")).unwrap(), Path::new("docs/a.txt"));
+    assert_eq!(fs::read(folder.path().join("README")).unwrap(), b"a");
+}
+
+#[test]
+fn the_same_path_twice_is_refused() {
+    assert_eq!(refused(&sdist(&[("a.py", "1"), ("a.py", "2")])), "duplicate");
+    assert_eq!(refused(&sdist(&[("a.py", "1"), ("./a.py", "2")])), "duplicate");
+}
+
+#[test]
+fn two_top_folders_are_refused() {
+    let bytes = tar_gz(|tar| {
+        for name in ["demo-1.0/a", "other/b"] {
+            tar.append(&header(name, EntryType::Regular, 0), &[][..]).unwrap();
+        }
+    });
+    assert_eq!(refused(&bytes), "path");
+}
+
+#[test]
+fn what_is_cut_short_or_no_archive_is_refused() {
+    let good = sdist(&[("a.py", "x = 1\n")]);
+    assert_eq!(refused(b"PK\x03\x04"), "unreadable");
+    assert_eq!(refused(&good[..good.len() / 2]), "unreadable");
+}
+
+#[test]
+fn a_claimed_size_beyond_the_limit_is_refused() {
+    let bytes = tar_gz(|tar| {
+        tar.append(&header("demo-1.0/x", EntryType::Regular, 3 << 30), &[][..]).unwrap();
+    });
+    assert_eq!(refused(&bytes), "too large");
+}
+
+#[test]
+fn a_pax_time_that_is_no_time_is_refused() {
+    for time in ["soon", "-1e300", "nan"] {
+        let bytes = tar_gz(|tar| {
+            tar.append_pax_extensions([("mtime", time.as_bytes())]).unwrap();
+            tar.append(&header("demo-1.0/x", EntryType::Regular, 0), &[][..]).unwrap();
+        });
+        assert_eq!(refused(&bytes), "time", "{time}");
+    }
+}
+
+#[test]
+fn the_pax_time_wins_over_the_rounded_one() {
+    let bytes = tar_gz(|tar| {
+        tar.append_pax_extensions([("mtime", &b"1708903051.75"[..])]).unwrap();
+        tar.append(&header("demo-1.0/x", EntryType::Regular, 0), &[][..]).unwrap();
+    });
+    let sdist = Sdist::read(&bytes).unwrap();
+    assert_eq!(sdist.file("x").unwrap().modified, Duration::from_millis(1_708_903_051_750));
+}
+
+#[test]
+fn times_and_modes_are_laid_out_as_archived() {
+    let folder = tempfile::tempdir().unwrap();
+    let sdist = Sdist::read(&sdist(&[("pkg/a.py", "x = 1\n")])).unwrap();
+    for (modes, order, expected) in [(Modes::Raw, Order::Forward, 0o664), (Modes::Filtered, Order::Reversed, 0o644)] {
+        let src = folder.path().join(format!("{modes:?}"));
+        sdist.lay_out(&src, modes, order).unwrap();
+        let data = fs::metadata(src.join("pkg/a.py")).unwrap();
+        assert_eq!(data.permissions().mode() & 0o777, expected);
+        let modified = data.modified().unwrap().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        assert_eq!(modified.as_secs(), u64::try_from(SECONDS).unwrap());
+    }
+}
+
+/// Found as a panic when the sdist was laid out.
+#[test]
+fn a_time_that_no_clock_can_show_is_refused() {
+    let mut far = header("demo-1.0/x", EntryType::Regular, 0);
+    far.set_mtime(u64::MAX);
+    far.set_cksum();
+    assert_eq!(refused(&tar_gz(|tar| tar.append(&far, &[][..]).unwrap())), "time");
+    let pax = tar_gz(|tar| {
+        tar.append_pax_extensions([("mtime", &b"1e19"[..])]).unwrap();
+        tar.append(&header("demo-1.0/x", EntryType::Regular, 0), &[][..]).unwrap();
+    });
+    assert_eq!(refused(&pax), "time");
+}

@@ -1,0 +1,51 @@
+//! What every command has at hand: where to speak, which policies judge, and what is remembered.
+
+use std::{
+    path::PathBuf,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use attest_core::time::Timestamp;
+
+use crate::{
+    history::History,
+    layers::{LayerError, Layers},
+    output::Output,
+    places::{PlaceError, Places},
+};
+
+/// One run of the program.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) out: Output,
+    named: Vec<PathBuf>,
+    data: Option<PathBuf>,
+}
+
+impl Run {
+    /// `named` is `--policy`, `data` is `--data-dir`.
+    pub(crate) fn new(out: Output, named: Vec<PathBuf>, data: Option<PathBuf>) -> Self {
+        Self { out, named, data }
+    }
+
+    /// The account's places, or those that flags name.
+    pub(crate) fn places(&self) -> Result<Places, PlaceError> {
+        Places::of_account(self.data.as_deref())
+    }
+
+    /// The policies that judge.
+    pub(crate) fn layers(&self) -> Result<Layers, LayerError> {
+        Layers::load(&self.places()?, &self.named)
+    }
+
+    /// What was seen of logs.
+    pub(crate) fn history(&self) -> Result<History, PlaceError> {
+        Ok(History::new(self.places()?.data()?))
+    }
+}
+
+/// The machine's clock.
+pub(crate) fn now() -> Timestamp {
+    // A clock before 1970 is as wrong as one that is a day off: everything is stale or in the future then.
+    Timestamp::from_secs(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |passed| passed.as_secs()))
+}

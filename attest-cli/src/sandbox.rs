@@ -1,0 +1,309 @@
+//! The clean room: where a stranger's code runs.
+//!
+//! Inside there is the system's `/usr`, one Python, one virtual environment (read-only), and `/build`. Not inside:
+//! any network, the user's home, caches, output folders, the published wheel. Nothing survives the room: its processes
+//! live in a pid namespace that dies with us, whatever kills us.
+//!
+//! Bubblewrap makes the room where it is installed, util-linux's `unshare` otherwise. With neither, code still runs,
+//! with a clean environment and limits, and the caller must say that the network was open.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use crate::interrupt;
+use crate::pip::Interpreter;
+
+/// Where the room's own folder is inside.
+pub(crate) const BUILD: &str = "/build";
+const ROOM_SCRIPT: &str = include_str!("sandbox/room.sh");
+/// How often a running build is looked at: the disk limit and interrupts react within this.
+const LOOK: Duration = Duration::from_millis(10);
+/// The disk is measured only every so many looks.
+const LOOKS_PER_MEASURE: u32 = 50;
+
+/// What keeps code in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Isolation {
+    /// <https://github.com/containers/bubblewrap>
+    Bubblewrap,
+    /// util-linux and a user namespace.
+    Unshare,
+    /// Nothing but limits: the network stays open.
+    None,
+}
+
+/// How much a build may use.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Real time.
+    pub(crate) time: Duration,
+    /// Address space of one process, bytes.
+    pub(crate) memory: u64,
+    /// One file, and the sum of files below `/build`, bytes.
+    pub(crate) disk: u64,
+    /// Processes of the build (where the kernel counts them by namespace).
+    pub(crate) processes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { time: Duration::from_secs(1800), memory: 8 << 30, disk: 2 << 30, processes: 4096 }
+    }
+}
+
+impl Limits {
+    /// `RLIMIT_*` names without their prefix, for Python's `resource`.
+    pub(crate) fn resources(&self) -> BTreeMap<&'static str, u64> {
+        [("AS", self.memory), ("FSIZE", self.disk), ("NPROC", self.processes), ("CORE", 0)].into()
+    }
+}
+
+/// Why something did not run to its end in the room.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SandboxError {
+    /// A file of ours.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// Too slow.
+    #[error("expected the build to end within {} s, found it still running", limit.as_secs())]
+    Time {
+        /// The limit.
+        limit: Duration,
+    },
+    /// Too much written.
+    #[error("expected the build to write at most {limit} bytes, found {found}")]
+    Disk {
+        /// The limit.
+        limit: u64,
+        /// Bytes below `/build`.
+        found: u64,
+    },
+    /// The user pressed Ctrl-C, or we are to end.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// A folder that is `/build` inside, and what is seen beside it.
+#[derive(Debug)]
+pub(crate) struct Room<'a> {
+    isolation: Isolation,
+    interpreter: &'a Interpreter,
+    environment: Option<&'a Path>,
+    folder: &'a Path,
+}
+
+/// What is run in a room: a Python script that was put into its `run` folder.
+#[derive(Debug)]
+pub(crate) struct Job<'a> {
+    /// File name in `run`.
+    pub(crate) script: &'a str,
+    /// Its arguments.
+    pub(crate) arguments: Vec<OsString>,
+    /// Its environment, beside `HOME`, `PATH` and `TMPDIR`.
+    pub(crate) variables: &'a BTreeMap<String, String>,
+    /// Takes its output.
+    pub(crate) log: &'a Path,
+    /// How much it may use.
+    pub(crate) limits: Limits,
+}
+
+impl<'a> Room<'a> {
+    /// Prepares `folder`: `src` for the source, `out` for results, `home`, `run` for our scripts (read-only inside).
+    pub(crate) fn new(
+        isolation: Isolation,
+        interpreter: &'a Interpreter,
+        environment: Option<&'a Path>,
+        folder: &'a Path,
+    ) -> io::Result<Self> {
+        for name in ["src", "out", "home", "run", "tmp", "env", "root"] {
+            fs::create_dir_all(folder.join(name))?;
+        }
+        // Tools that ask for the user's name get one, and always the same.
+        fs::write(
+            folder.join("run/passwd"),
+            "build:x:1000:1000::/build/home:/bin/sh\nroot:x:0:0::/build/home:/bin/sh\n",
+        )?;
+        Ok(Self { isolation, interpreter, environment, folder })
+    }
+
+    /// A folder of the room as code inside sees it.
+    pub(crate) fn inside(&self, name: &str) -> PathBuf {
+        match self.isolation {
+            Isolation::None => self.folder.join(name),
+            Isolation::Bubblewrap | Isolation::Unshare => Path::new(BUILD).join(name),
+        }
+    }
+
+    /// A folder of the room as we see it.
+    pub(crate) fn outside(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// Runs a job to its end. Whatever the outcome, none of its processes is left.
+    pub(crate) fn run(&self, job: &Job<'_>) -> Result<ExitStatus, SandboxError> {
+        let log = File::options().create(true).append(true).open(job.log)?;
+        let mut command = self.command();
+        command.arg(self.python()).arg(self.inside("run").join(job.script)).args(&job.arguments);
+        let child = command
+            .env_clear()
+            .envs(job.variables)
+            .env("HOME", self.inside("home"))
+            .env("PATH", self.path())
+            .env("TMPDIR", if self.isolation == Isolation::None { self.folder.join("tmp") } else { "/tmp".into() })
+            .env("PYTHONNOUSERSITE", "1")
+            .current_dir(self.folder.join("src"))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            // A group of its own: Ctrl-C reaches us alone, and we end the room.
+            .process_group(0)
+            .spawn()?;
+        self.wait(child, &job.limits)
+    }
+
+    fn wait(&self, mut child: Child, limits: &Limits) -> Result<ExitStatus, SandboxError> {
+        let start = Instant::now();
+        let mut looks = 0_u32;
+        let end = loop {
+            if let Some(status) = child.try_wait()? {
+                break Ok(status);
+            }
+            if interrupt::requested() {
+                break Err(SandboxError::Interrupted);
+            }
+            if start.elapsed() > limits.time {
+                break Err(SandboxError::Time { limit: limits.time });
+            }
+            looks = looks.wrapping_add(1);
+            if looks.is_multiple_of(LOOKS_PER_MEASURE) {
+                let found = size_below(self.folder);
+                if found > limits.disk {
+                    break Err(SandboxError::Disk { limit: limits.disk, found });
+                }
+            }
+            thread::sleep(LOOK);
+        };
+        // Also after a normal end: without isolation a build can leave processes behind.
+        if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+        child.wait()?;
+        end
+    }
+
+    fn python(&self) -> PathBuf {
+        match self.environment {
+            Some(environment) if self.isolation == Isolation::None => environment.join("bin/python"),
+            Some(_) => Path::new(BUILD).join("env/bin/python"),
+            None => self.interpreter.executable.clone(),
+        }
+    }
+
+    fn path(&self) -> OsString {
+        let mut path = OsString::new();
+        if let Some(folder) = self.environment.and(self.python().parent()) {
+            path.push(folder);
+            path.push(":");
+        }
+        path.push("/usr/bin:/bin");
+        path
+    }
+
+    /// What is seen inside: (`ro`, `rw` or `link`, from, to).
+    fn mounts(&self) -> Vec<(&'static str, PathBuf, PathBuf)> {
+        let same = |path: &Path| ("ro", path.to_owned(), path.to_owned());
+        let mut mounts = vec![same(Path::new("/usr"))];
+        for path in ["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store", "/etc/ld.so.cache", "/etc/alternatives"]
+        {
+            match fs::read_link(path) {
+                Ok(target) => mounts.push(("link", target, path.into())),
+                Err(_) if Path::new(path).exists() => mounts.push(same(Path::new(path))),
+                Err(_) => {}
+            }
+        }
+        let elsewhere = |prefix: &&PathBuf| !["/usr", "/nix/store"].iter().any(|known| prefix.starts_with(known));
+        mounts.extend(self.interpreter.prefixes.iter().filter(elsewhere).map(|prefix| same(prefix)));
+        let build = Path::new(BUILD);
+        mounts.push(("ro", self.folder.join("run/passwd"), "/etc/passwd".into()));
+        mounts.push(("rw", self.folder.to_owned(), build.to_owned()));
+        mounts.push(("ro", self.folder.join("run"), build.join("run")));
+        if let Some(environment) = self.environment {
+            mounts.push(("ro", environment.to_owned(), build.join("env")));
+        }
+        mounts
+    }
+
+    fn command(&self) -> Command {
+        match self.isolation {
+            Isolation::None => {
+                // The first process dies with us; the rest of the group is ended by `wait`.
+                let mut command = Command::new("setpriv");
+                command.args(["--pdeathsig", "KILL", "--no-new-privs", "--"]);
+                command
+            }
+            Isolation::Bubblewrap => self.bubblewrap(),
+            Isolation::Unshare => self.unshare(),
+        }
+    }
+
+    fn bubblewrap(&self) -> Command {
+        let mut command = Command::new("bwrap");
+        command.args(["--unshare-all", "--unshare-user", "--uid", "1000", "--gid", "1000", "--hostname", "build"]);
+        command.args(["--die-with-parent", "--new-session", "--cap-drop", "ALL"]);
+        for (kind, from, to) in self.mounts() {
+            let flag = match kind {
+                "link" => "--symlink",
+                "rw" => "--bind",
+                _ => "--ro-bind",
+            };
+            command.arg(flag).arg(from).arg(to);
+        }
+        command.args(["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--chdir", "/build/src", "--"]);
+        command
+    }
+
+    fn unshare(&self) -> Command {
+        let mut command = Command::new("setpriv");
+        // `--kill-child` ends the room with unshare, pdeathsig ends unshare with us.
+        command.args([
+            "--pdeathsig",
+            "KILL",
+            "--",
+            "unshare",
+            "--user",
+            "--map-root-user",
+            "--net",
+            "--mount",
+            "--pid",
+        ]);
+        command.args(["--ipc", "--uts", "--fork", "--kill-child", "--", "/bin/sh", "-c", ROOM_SCRIPT, "room"]);
+        command.arg(self.folder.join("root"));
+        for (kind, from, to) in self.mounts() {
+            command.arg(kind).arg(from).arg(to);
+        }
+        command.arg("--");
+        command
+    }
+}
+
+/// Bytes of all files below a folder; what vanishes meanwhile counts as nothing.
+fn size_below(folder: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return 0;
+    };
+    let size = |entry: fs::DirEntry| match entry.metadata() {
+        Ok(data) if data.is_dir() => size_below(&entry.path()),
+        Ok(data) => data.len(),
+        Err(_) => 0,
+    };
+    entries.filter_map(Result::ok).map(size).sum()
+}

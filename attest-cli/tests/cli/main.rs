@@ -1,0 +1,11 @@
+//! `attest` as a user runs it, against a log in this process that can be down, stale, forked, or talk nonsense.
+
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
+
+mod fake_log;
+mod input;
+mod installs;
+mod logs;
+mod policies;
+mod signing;
+mod world;
