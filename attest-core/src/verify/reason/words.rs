@@ -49,12 +49,14 @@ impl fmt::Display for Reason {
 impl Reason {
     fn words(&self, f: &mut impl fmt::Write) -> fmt::Result {
         match self {
-            Self::NoStatement { need, .. } => write!(f, "nobody has reproduced it: expected {need} groups, found none"),
+            Self::NoStatement { need, .. } => {
+                write!(f, "nobody has reproduced it: expected {}, found none", Groups(*need))
+            }
             Self::BelowThreshold { need, groups, .. } => {
-                write!(f, "expected {need} groups that reproduced it, found {}", Counted(groups))
+                write!(f, "expected {} that reproduced it, found {}", Groups(*need), Counted(groups))
             }
             Self::SourcesDisagree { need, classes, .. } => {
-                write!(f, "expected {need} groups that agree on the source, found")?;
+                write!(f, "expected {} that agree on the source, found", Groups(*need))?;
                 for (at, (class, groups)) in classes.iter().enumerate() {
                     let separator = if at == 0 { "" } else { "," };
                     write!(f, "{separator} {} from {class}", Counted(groups))?;
@@ -115,6 +117,15 @@ impl Reason {
                 write!(f, "expected sha256 {expected}, found {found}")
             }
         }
+    }
+}
+
+/// How many groups are wanted, in words.
+struct Groups(u32);
+
+impl fmt::Display for Groups {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} group{}", self.0, if self.0 == 1 { "" } else { "s" })
     }
 }
 
