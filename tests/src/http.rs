@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
 
 /// Content type of a submitted envelope.
-pub const ENVELOPE: &str = "application/vnd.dsse.envelope.v1+json";
+pub use attest_core::api::ENVELOPE_TYPE as ENVELOPE;
 /// Largest decoded entry bundle: 256 entries with their two bytes of length.
 const MAX_DECODED: u64 = 256 * (2 + Entry::MAX_LEN as u64);
 

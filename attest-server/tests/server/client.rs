@@ -14,7 +14,7 @@ static RUNTIME: LazyLock<Runtime> =
     LazyLock::new(|| tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap());
 
 /// Media type of what is submitted.
-pub(crate) const ENVELOPE: &str = "application/vnd.dsse.envelope.v1+json";
+pub(crate) use attest_core::api::ENVELOPE_TYPE as ENVELOPE;
 
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
