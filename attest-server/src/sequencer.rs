@@ -61,6 +61,8 @@ mod proofs;
 mod publisher;
 mod sealer;
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod tests;
 mod waiting;
 

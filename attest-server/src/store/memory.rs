@@ -68,6 +68,14 @@ impl MemoryDatabase {
         Self { state: Mutex::new(State { live: durable.clone(), durable, fault: None }) }
     }
 
+    /// As [`MemoryDatabase::crash`], with nothing written to the database while `copy` copies what else there is.
+    pub(crate) fn crash_after(&self, copy: impl FnOnce()) -> Self {
+        let state = self.state();
+        copy();
+        let durable = state.durable.clone();
+        Self { state: Mutex::new(State { live: durable.clone(), durable, fault: None }) }
+    }
+
     /// Makes the next `operation` fail.
     pub(crate) fn fail(&self, operation: Operation, fault: Fault) {
         self.state().fault = Some((operation, fault));
