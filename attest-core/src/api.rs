@@ -4,6 +4,10 @@
 //! in it ([`crate::proof`], [`crate::verify`]) and believes nothing else. Unknown members are refused, so that a client never
 //! overlooks what a newer server wants to say.
 
+mod negatives;
+
+pub use negatives::{FoundNegatives, NEGATIVES, NegativesQuery, NegativesQueryError, SHARDS};
+
 use serde::{Deserialize, Serialize};
 
 use crate::{artifact::ArtifactDigest, envelope::StatementId};
@@ -93,4 +97,7 @@ pub struct Problem {
     /// The next step.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub hint: Option<String>,
+    /// What the server's operator finds this request by.
+    #[serde(rename = "requestId", skip_serializing_if = "Option::is_none", default)]
+    pub request_id: Option<String>,
 }

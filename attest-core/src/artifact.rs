@@ -11,6 +11,7 @@ mod version;
 mod wheel_name;
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::str::FromStr;
 
 use sha2::{Digest as _, Sha256};
@@ -55,14 +56,13 @@ impl FromStr for ArtifactDigest {
 
 impl serde::Serialize for ArtifactDigest {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serialize_hex(&self.0, serializer)
     }
 }
 
 impl<'de> serde::Deserialize<'de> for ArtifactDigest {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        deserialize_text(deserializer)
     }
 }
 
@@ -246,17 +246,50 @@ pub(crate) fn parse_hex(text: &str) -> Option<[u8; 32]> {
 }
 
 pub(crate) fn write_hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut text = [0; 64];
+    bytes.chunks(32).try_for_each(|chunk| f.write_str(hex(chunk, &mut text)))
+}
+
+/// As [`write_hex`], without a formatter in between: digests are most of what a statement's JSON consists of.
+pub(crate) fn serialize_hex<S: serde::Serializer>(bytes: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(hex(bytes, &mut [0; 64]))
+}
+
+/// At most 32 bytes as lower-case hex digits.
+fn hex<'a>(bytes: &[u8], text: &'a mut [u8; 64]) -> &'a str {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = [0_u8; 64];
-    for chunk in bytes.chunks(32) {
-        for (pair, byte) in text.chunks_exact_mut(2).zip(chunk) {
-            pair[0] = DIGITS[usize::from(byte >> 4)];
-            pair[1] = DIGITS[usize::from(byte & 15)];
-        }
-        let digits = std::str::from_utf8(&text[..2 * chunk.len()]).map_err(|_| fmt::Error)?;
-        f.write_str(digits)?;
+    let mut length = 0;
+    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
+        length += 2;
     }
-    Ok(())
+    // Digits are ASCII.
+    std::str::from_utf8(&text[..length]).unwrap_or_default()
+}
+
+/// Reads a string that is parsed and not kept: without a copy of it.
+pub(crate) fn deserialize_text<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: FromStr<Err: fmt::Display>,
+{
+    struct Text<T>(PhantomData<T>);
+
+    impl<T: FromStr> serde::de::Visitor<'_> for Text<T> {
+        /// Not an error of the format: where that stands is told by the reader of the whole value.
+        type Value = Result<T, T::Err>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a string")
+        }
+
+        fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+            Ok(text.parse())
+        }
+    }
+
+    deserializer.deserialize_str(Text(PhantomData))?.map_err(serde::de::Error::custom)
 }
 
 fn hex_value(digit: u8) -> Option<u8> {

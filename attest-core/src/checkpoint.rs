@@ -34,7 +34,7 @@ use std::fmt;
 
 use crate::cosignature::{self, VerifiedCosignature};
 use crate::merkle::{DecimalError, HashError, RootHash, TreeHead, TreeSize};
-use crate::note::{Note, NoteError, SignerKey, VerifierKey};
+use crate::note::{Note, NoteError, NoteSignature, SignerKey, VerifierKey};
 use crate::time::Timestamp;
 
 /// What a log signs: `origin\nsize\nbase64(root)\n`. Display prints the note text; FromStr takes no extension lines.
@@ -171,6 +171,19 @@ impl LogCheckpoint {
         Self { note, ..self }
     }
 
+    /// This checkpoint with the log's signature, the lines by `cosigners` that verify, and no other line: what to pass on
+    /// for those who count these cosigners.
+    #[must_use]
+    pub fn signed_only_by(self, cosigners: &[VerifierKey]) -> Self {
+        let Self { note, checkpoint, log } = self;
+        let text = note.text().to_owned();
+        let by = |line: &NoteSignature, cosigner: &VerifierKey| {
+            cosigner.made(line) && cosignature::verify(&text, line, cosigner).is_ok()
+        };
+        let note = note.retain_lines(|line| log.made(line) || cosigners.iter().any(|cosigner| by(line, cosigner)));
+        Self { note, checkpoint, log }
+    }
+
     /// Who of `cosigners` cosigned, and when by their clocks, in the order of the lines.
     ///
     /// Lines by others are ignored; a line by one of them that does not verify is an error (signed-note, "Signatures").
@@ -202,8 +215,18 @@ fn split_lines(text: &str) -> Option<(&str, &str, &str, &str)> {
     Some((origin, size, root, extension))
 }
 
-/// tlog-checkpoint, "Note text".
+/// tlog-checkpoint, "Note text", and that the empty tree has its own root.
 fn parse_text(text: &str) -> Result<(Checkpoint, &str), CheckpointError> {
+    let (checkpoint, extension) = parse_form(text)?;
+    let TreeHead { size, root } = checkpoint.head;
+    if size == TreeSize::ZERO && root != RootHash::of_empty() {
+        return Err(CheckpointError::EmptyTreeRoot { found: root });
+    }
+    Ok((checkpoint, extension))
+}
+
+/// The form alone, for a witness: to a checkpoint of size 0 with another root it owes another answer than to nonsense.
+pub(crate) fn parse_form(text: &str) -> Result<(Checkpoint, &str), CheckpointError> {
     let (origin, size, root, extension) = split_lines(text).ok_or(CheckpointError::Lines)?;
     if origin.is_empty() {
         return Err(CheckpointError::EmptyOrigin);
@@ -215,9 +238,6 @@ fn parse_text(text: &str) -> Result<(Checkpoint, &str), CheckpointError> {
         && (!extension.ends_with('\n') || extension.starts_with('\n') || extension.contains("\n\n"))
     {
         return Err(CheckpointError::ExtensionForm);
-    }
-    if size == TreeSize::ZERO && root != RootHash::of_empty() {
-        return Err(CheckpointError::EmptyTreeRoot { found: root });
     }
     Ok((Checkpoint { origin: origin.to_owned(), head: TreeHead { size, root } }, extension))
 }

@@ -20,7 +20,7 @@ use sha2::{Digest as _, Sha256};
 
 pub use refusal::EnvelopeError;
 
-use crate::artifact::{excerpt, parse_hex, write_hex};
+use crate::artifact::{deserialize_text, excerpt, parse_hex, serialize_hex, write_hex};
 use crate::key::{KeyError, PublicKey, openpgp};
 use crate::statement::Statement;
 
@@ -74,14 +74,13 @@ impl FromStr for StatementId {
 
 impl serde::Serialize for StatementId {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serialize_hex(&self.0, serializer)
     }
 }
 
 impl<'de> serde::Deserialize<'de> for StatementId {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        deserialize_text(deserializer)
     }
 }
 

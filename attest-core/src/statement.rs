@@ -37,6 +37,9 @@ pub(crate) use weight::{Weight, weight};
 
 use crate::artifact::{ArtifactDigest, WheelName};
 
+/// Bytes of a statement about a small wheel.
+const TYPICAL: usize = 2048;
+
 /// `_type` of every statement.
 pub const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
 /// Bit for bit the same: its existence is the claim.
@@ -78,7 +81,7 @@ impl Statement {
         rules::check(&subject, &predicate)?;
         let statement = Self { subject, predicate };
         // Nearly every statement is in the form that we write, and then there is nothing left to compare.
-        if statement.to_bytes() != payload {
+        if wire::to_bytes(&statement, payload.len()) != payload {
             wire::check_spelling(&statement, payload)?;
         }
         Ok(statement)
@@ -86,7 +89,7 @@ impl Statement {
 
     /// Compact JSON in a fixed key order, within the limits of docs/TRUST.md 7.
     pub fn to_bytes(&self) -> Vec<u8> {
-        wire::to_bytes(self)
+        wire::to_bytes(self, TYPICAL)
     }
 
     /// The published file.

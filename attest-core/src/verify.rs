@@ -7,9 +7,11 @@
 //! |---|---|
 //! | `opened` | whether a checkpoint is the log's, cosigned, fresh, and not half of a fork (docs/TRUST.md 5) |
 //! | `heard` | who signed a statement, and where it is proven to be |
+//! | `complete` | whether everything that speaks against a file was shown (docs/TRUST.md 4.4) |
 //! | [`crate::dissent`] | what blocks (docs/TRUST.md 4) |
 //! | [`crate::votes`] | what counts (docs/TRUST.md 3) |
 //! | this module | the answer, and what kind of "no" it is (docs/TRUST.md 1.5) |
+mod complete;
 mod heard;
 mod opened;
 mod reason;
@@ -18,6 +20,7 @@ mod verdict;
 
 pub(crate) use self::heard::{Heard, Standing};
 pub use self::{
+    complete::{Incomplete, ViewStanding},
     heard::Unreadable,
     reason::{Reason, Severity},
     session::Session,
@@ -26,6 +29,7 @@ pub use self::{
 use crate::{
     artifact::{ArtifactDigest, ProjectName, Version},
     merkle::{LeafIndex, NodeHash},
+    negatives::Edition,
     policy::Policy,
     time::Timestamp,
 };
@@ -64,6 +68,8 @@ pub struct Evidence {
     pub unreachable: Vec<(String, String)>,
     /// Forks that the caller proved: a log signed two trees, and the smaller is not the beginning of the larger.
     pub forks: Vec<ProvenFork>,
+    /// Lists of negatives, from any server, of any size.
+    pub negatives: Vec<Edition>,
 }
 
 /// Two checkpoints that one log signed and that contradict each other, shown by their tiles; keeping them is the caller's part.

@@ -12,6 +12,8 @@ mod dissent;
 mod fail_closed;
 #[path = "trust/logs.rs"]
 mod logs;
+#[path = "trust/negatives.rs"]
+mod negatives;
 #[path = "trust/policy_file.rs"]
 mod policy_file;
 #[path = "trust/votes.rs"]

@@ -11,7 +11,9 @@ pub(super) fn check(bytes: &[u8]) -> Result<&str, IJsonError> {
     if text.starts_with('\u{feff}') {
         return Err(IJsonError::ByteOrderMark);
     }
-    let mut checker = Checker { text, at: 0, keys: Vec::new() };
+    // U+FDD0 begins with EF in UTF-8, and all other noncharacters with EF or more.
+    let suspect = bytes.iter().any(|byte| *byte >= 0xef);
+    let mut checker = Checker { text, at: 0, keys: Vec::with_capacity(KEYS), suspect };
     checker.white_space();
     checker.value(0)?;
     checker.white_space();
@@ -21,11 +23,16 @@ pub(super) fn check(bytes: &[u8]) -> Result<&str, IJsonError> {
     Ok(text)
 }
 
+/// Keys that the open objects of most texts have together.
+const KEYS: usize = 32;
+
 struct Checker<'a> {
     text: &'a str,
     at: usize,
     /// Keys of all open objects, innermost last: one allocation for the whole text.
     keys: Vec<Cow<'a, str>>,
+    /// Whether the text has a byte that may begin a noncharacter (an escape can make one all the same).
+    suspect: bool,
 }
 
 impl<'a> Checker<'a> {
@@ -106,8 +113,7 @@ impl<'a> Checker<'a> {
     /// The string that begins here, unescaped.
     fn string(&mut self) -> Result<Cow<'a, str>, IJsonError> {
         let text = self.unescaped()?;
-        // U+FDD0 begins with EF in UTF-8, and all other noncharacters with EF or more.
-        let suspect = text.bytes().any(|b| b >= 0xef);
+        let suspect = self.suspect || matches!(text, Cow::Owned(_));
         if suspect && text.chars().any(is_noncharacter) {
             return Err(IJsonError::Noncharacter { offset: self.at });
         }
@@ -119,6 +125,7 @@ impl<'a> Checker<'a> {
         let mut plain_from = self.at;
         let mut unescaped: Option<String> = None;
         loop {
+            self.at += self.text.as_bytes()[self.at..].iter().take_while(|byte| is_plain(**byte)).count();
             match self.peek() {
                 Some(b'"') => {
                     let plain = &self.text[plain_from..self.at];
@@ -138,7 +145,6 @@ impl<'a> Checker<'a> {
                     text.push(c);
                     plain_from = self.at;
                 }
-                Some(0x20..) => self.at += 1,
                 _ => return Err(self.unexpected("a character of a string")),
             }
         }
@@ -269,6 +275,11 @@ impl<'a> Checker<'a> {
             None => IJsonError::Truncated { offset: self.at },
         }
     }
+}
+
+/// What stands in a string as it is.
+const fn is_plain(byte: u8) -> bool {
+    !matches!(byte, b'"' | b'\\' | 0..0x20)
 }
 
 /// Unicode section 23.7.

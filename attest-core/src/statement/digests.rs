@@ -1,10 +1,11 @@
 //! The digests that let others compare statements: [`inputs_digest`], [`record_digest`], and the list that stands for
 //! too many dependencies. Vectors: `tests/vectors/inputs_digest.json`.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::limits::recorded_total;
-use super::{Dependency, Digest, MAX_DEPENDENCIES, Sha256, Source};
+use super::{Dependency, Digest, FromCommit, GitDigest, MAX_DEPENDENCIES, Sha256, Source};
 use crate::artifact::ArtifactDigest;
 use crate::ijson::to_canonical;
 
@@ -15,44 +16,64 @@ use crate::ijson::to_canonical;
 ///
 /// Two statements with the same digest and different output contradict each other (docs/TRUST.md 4.2).
 pub fn inputs_digest(source: &[Source], recipe: Digest, dependencies: &[Dependency]) -> Digest {
-    let source: Vec<Value> = source.iter().map(source_json).collect();
-    digest_of(&json!({
-        "dependencies": dependencies_json(dependencies),
-        "recipe": recipe.sha256.to_string(),
-        "source": source,
-    }))
+    ArtifactDigest::of(&inputs_json(source, recipe, dependencies)).into()
 }
 
-fn dependencies_json(dependencies: &[Dependency]) -> Value {
+/// Every statement that is read is held to its digest, so this is written without a tree of values: the members below
+/// are in the order of RFC 8785, and serde_json escapes strings as it asks.
+fn inputs_json(source: &[Source], recipe: Digest, dependencies: &[Dependency]) -> Vec<u8> {
+    let source = source.iter().map(SourceJson::of).collect();
+    let inputs = InputsJson { dependencies: dependencies_json(dependencies), recipe: recipe.sha256, source };
+    serde_json::to_vec(&inputs).expect("strings always serialize")
+}
+
+#[derive(Serialize)]
+struct InputsJson<'a> {
+    dependencies: DependenciesJson,
+    recipe: Sha256,
+    source: Vec<SourceJson<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum DependenciesJson {
+    Record(Sha256),
+    List(Vec<Sha256>),
+}
+
+/// As a statement has it, but for the order of members.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum SourceJson<'a> {
+    #[serde(rename_all = "camelCase")]
+    Git { digest: &'a GitDigest, r#ref: &'a str, tree_sha256: Sha256, uri: &'a str },
+    #[serde(rename_all = "camelCase")]
+    Sdist { digest: Digest, from_commit: FromCommit, name: &'a str },
+}
+
+impl<'a> SourceJson<'a> {
+    fn of(source: &'a Source) -> Self {
+        match source {
+            Source::Git { uri, r#ref, digest, tree_sha256 } => {
+                Self::Git { digest, r#ref, tree_sha256: *tree_sha256, uri }
+            }
+            Source::Sdist { name, digest, from_commit } => {
+                Self::Sdist { digest: *digest, from_commit: *from_commit, name }
+            }
+        }
+    }
+}
+
+fn dependencies_json(dependencies: &[Dependency]) -> DependenciesJson {
     if let ([record], Some(_)) = (dependencies, recorded_total(dependencies)) {
-        return json!(record.digest.sha256.to_string());
+        return DependenciesJson::Record(record.digest.sha256);
     }
     if dependencies.len() > MAX_DEPENDENCIES {
-        return json!(ArtifactDigest::of(&dependency_record(dependencies)).to_string());
+        return DependenciesJson::Record(ArtifactDigest::of(&dependency_record(dependencies)));
     }
     let mut digests: Vec<Sha256> = dependencies.iter().map(|d| d.digest.sha256).collect();
     digests.sort_unstable();
-    digests.iter().map(ToString::to_string).collect()
-}
-
-/// As serde writes it.
-fn source_json(source: &Source) -> Value {
-    match source {
-        Source::Git { uri, r#ref, digest, tree_sha256 } => json!({
-            "uri": uri,
-            "ref": r#ref,
-            "digest": { "gitCommit": digest.git_commit },
-            "treeSha256": tree_sha256.to_string(),
-        }),
-        Source::Sdist { name, digest, from_commit } => json!({
-            "name": name,
-            "digest": { "sha256": digest.sha256.to_string() },
-            "fromCommit": match from_commit {
-                super::FromCommit::Verified => "VERIFIED",
-                super::FromCommit::Unverified => "UNVERIFIED",
-            },
-        }),
-    }
+    DependenciesJson::List(digests)
 }
 
 /// What a wheel installs: SHA-256 of the RFC 8785 JSON `[[PATH,HEX,SIZE]…]`, sorted by the bytes of the path.
@@ -87,4 +108,30 @@ pub fn dependency_record(dependencies: &[Dependency]) -> Vec<u8> {
 
 fn digest_of(value: &Value) -> Digest {
     ArtifactDigest::of(&to_canonical(value)).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_directly_is_canonical_json() {
+        let sha256 = ArtifactDigest::of(b"x");
+        let odd = "a\u{1}\u{8}\t\n\u{c}\r\"\\/\u{7f}\u{80}\u{2028}\u{1f600}";
+        let commit = GitDigest { git_commit: odd.to_owned() };
+        let git = Source::Git { uri: odd.to_owned(), r#ref: odd.to_owned(), digest: commit, tree_sha256: sha256 };
+        let sdist = |from_commit| Source::Sdist { name: odd.to_owned(), digest: Digest { sha256 }, from_commit };
+        let sources = [git, sdist(FromCommit::Verified), sdist(FromCommit::Unverified)];
+        let dependency = |uri: &str| Dependency { uri: uri.to_owned(), digest: Digest { sha256 } };
+        let listed = [0, 1, 3].map(|count| (vec![dependency("pkg:pypi/a@1"); count], true));
+        let too_many = vec![dependency("pkg:pypi/a@1"); MAX_DEPENDENCIES + 1];
+        let recorded = vec![dependency("attest:dependencies?total=101")];
+        for (dependencies, is_list) in listed.into_iter().chain([(too_many, false), (recorded, false)]) {
+            let written = inputs_json(&sources, Digest { sha256 }, &dependencies);
+            let value: Value = serde_json::from_slice(&written).unwrap();
+            assert_eq!(String::from_utf8(to_canonical(&value)), String::from_utf8(written));
+            assert_eq!(value["source"], serde_json::to_value(&sources).unwrap());
+            assert_eq!(value["dependencies"].is_array(), is_list);
+        }
+    }
 }

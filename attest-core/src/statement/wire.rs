@@ -123,26 +123,31 @@ fn subject(subjects: Vec<WireSubject>) -> Result<Subject, StatementError> {
     Ok(Subject { name, digest: wire.digest.sha256 })
 }
 
-pub(super) fn to_bytes(statement: &Statement) -> Vec<u8> {
+/// `expected`: how long it will probably be.
+pub(super) fn to_bytes(statement: &Statement, expected: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(expected);
     match &statement.predicate {
-        Predicate::Reproduced(build) => whole(statement, build),
+        Predicate::Reproduced(build) => whole(&mut bytes, statement, build),
         Predicate::Equivalent { build, rebuilt, members } => {
-            whole(statement, EquivalentRef { build, rebuilt: (*rebuilt).into(), members })
+            whole(&mut bytes, statement, EquivalentRef { build, rebuilt: (*rebuilt).into(), members });
         }
-        Predicate::NotReproduced { build, refusal } => whole(statement, NotReproducedRef { build, refusal }),
-        Predicate::Withdrawn(withdrawal) => whole(statement, withdrawal),
+        Predicate::NotReproduced { build, refusal } => {
+            whole(&mut bytes, statement, NotReproducedRef { build, refusal });
+        }
+        Predicate::Withdrawn(withdrawal) => whole(&mut bytes, statement, withdrawal),
     }
+    bytes
 }
 
-fn whole<P: Serialize>(statement: &Statement, predicate: P) -> Vec<u8> {
+fn whole<P: Serialize>(bytes: &mut Vec<u8>, statement: &Statement, predicate: P) {
     let Subject { name, digest } = &statement.subject;
-    serde_json::to_vec(&Whole {
+    let whole = Whole {
         statement_type: STATEMENT_TYPE,
         subject: [WireSubject { name: name.as_str().to_owned(), uri: name.purl(), digest: (*digest).into() }],
         predicate_type: statement.predicate.type_uri(),
         predicate,
-    })
-    .expect("strings, integers and string-keyed maps always serialize")
+    };
+    serde_json::to_writer(bytes, &whole).expect("strings, integers and string-keyed maps always serialize");
 }
 
 /// Holds that what was understood stands in the text in the one shape that we write; only members that we do not know
@@ -151,7 +156,7 @@ fn whole<P: Serialize>(statement: &Statement, predicate: P) -> Vec<u8> {
 /// serde reads an object from an array of its values and a word from an object with one key as well. Other readers of
 /// the same signed bytes do not, so such texts are refused.
 pub(super) fn check_spelling(statement: &Statement, payload: &[u8]) -> Result<(), StatementError> {
-    let understood: Value = ijson::from_slice(&statement.to_bytes())?;
+    let understood: Value = ijson::from_slice(&to_bytes(statement, payload.len()))?;
     let text: Value = ijson::from_slice(payload)?;
     covers(&text, &understood, "statement")
 }

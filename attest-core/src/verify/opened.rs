@@ -117,16 +117,28 @@ fn finished(log: &PolicyLog, last: TreeHead, checkpoint: &LogCheckpoint) -> Opti
 
 /// docs/TRUST.md 3.1 and 5.1: when the fresh cosignatures alone met the quorum, counted by group.
 fn witnessed(policy: &Policy, asking: Asking, checkpoint: &LogCheckpoint) -> Result<Option<Timestamp>, Reason> {
+    if policy.witnessing().value == Witnessing::None {
+        return Ok(None);
+    }
+    let cosigned = cosigned_by_group(policy, checkpoint)?;
+    fresh_quorum(policy, asking, &checkpoint.checkpoint().origin, &cosigned)
+}
+
+/// When the fresh ones of these cosignatures of one checkpoint met the quorum; `None` where the policy wants none.
+pub(super) fn fresh_quorum(
+    policy: &Policy,
+    asking: Asking,
+    origin: &str,
+    cosigned: &BTreeMap<GroupName, Vec<Timestamp>>,
+) -> Result<Option<Timestamp>, Reason> {
     let Witnessing::Quorum { groups: need, max_age, offline_max_age } = policy.witnessing().value else {
         return Ok(None);
     };
-    let line = policy.witnessing().line;
-    let origin = checkpoint.checkpoint().origin.clone();
+    let (line, origin) = (policy.witnessing().line, origin.to_owned());
     let max_age = match asking.connection {
         Connection::Online => max_age,
         Connection::Offline => offline_max_age,
     };
-    let cosigned = cosigned_by_group(policy, checkpoint)?;
     let latest = latest_time(policy, asking);
     let oldest = asking.now.secs().saturating_sub(max_age.as_secs());
     let fresh = |times: &Vec<Timestamp>| {
@@ -146,7 +158,7 @@ fn witnessed(policy: &Policy, asking: Asking, checkpoint: &LogCheckpoint) -> Res
     // A time in the future only where no quorum is without it: then it says what is wrong.
     Err(match newest_until(latest).or_else(|| newest_until(u64::MAX)) {
         Some(as_of) => Reason::StaleCheckpoint { origin, as_of, now: asking.now, max_age, line },
-        None => Reason::WitnessQuorum { origin, need, groups: cosigned.into_keys().collect(), line },
+        None => Reason::WitnessQuorum { origin, need, groups: cosigned.keys().cloned().collect(), line },
     })
 }
 
@@ -156,7 +168,7 @@ fn latest_time(policy: &Policy, asking: Asking) -> u64 {
     asking.now.secs().saturating_add(skew)
 }
 
-fn cosigned_by_group(
+pub(super) fn cosigned_by_group(
     policy: &Policy,
     checkpoint: &LogCheckpoint,
 ) -> Result<BTreeMap<GroupName, Vec<Timestamp>>, Reason> {
@@ -181,10 +193,10 @@ fn quorum_time(mut newest: Vec<Timestamp>, need: u32) -> Option<Timestamp> {
 }
 
 /// Checkpoints of one origin that cannot both be true: what one of them signed for a size, another signed otherwise.
-pub(super) fn forks(opened: &[Opened]) -> Vec<Reason> {
+pub(super) fn forks<'a>(signed: impl IntoIterator<Item = &'a LogCheckpoint>) -> Vec<Reason> {
     let mut heads: BTreeMap<(&str, TreeSize), &LogCheckpoint> = BTreeMap::new();
     let mut forks = Vec::new();
-    for checkpoint in opened.iter().filter_map(|opened| opened.signed.as_ref()) {
+    for checkpoint in signed {
         let claim = checkpoint.checkpoint();
         let first = *heads.entry((claim.origin.as_str(), claim.head.size)).or_insert(checkpoint);
         if first.head().root != claim.head.root {

@@ -1,6 +1,7 @@
 //! Why a file does not pass: a closed list, so that scripts can tell outage, refusal and alarm apart.
 mod words;
 
+use super::Incomplete;
 use crate::{
     artifact::{ArtifactDigest, ArtifactError},
     checkpoint::CheckpointError,
@@ -83,8 +84,32 @@ pub enum Reason {
     },
     /// The policy wants proof that no dissent was withheld, and there is none (docs/TRUST.md 4.4).
     IncompleteView {
+        /// The log whose negatives are not all known.
+        origin: String,
+        /// What is missing.
+        why: Incomplete,
         /// Of `negatives`.
         line: usize,
+    },
+    /// One key signed two lists of negatives of one log for one size.
+    TwoLists {
+        /// Of the log.
+        origin: String,
+        /// The auditor, or the log itself.
+        signer: String,
+        /// Both signed notes: evidence to keep.
+        notes: Box<[String; 2]>,
+    },
+    /// A signed list of negatives is not that of the log: an entry that the log proves to have says otherwise.
+    WrongList {
+        /// Of the log.
+        origin: String,
+        /// Auditors who signed it, and the log where it did.
+        signers: Vec<String>,
+        /// Of the entry: a negative that the list omits, or an entry that it lists and that is none.
+        index: LeafIndex,
+        /// The signed note: evidence to keep.
+        note: String,
     },
     /// A log of the policy did not answer.
     LogUnreachable {
@@ -214,6 +239,8 @@ impl Reason {
             Self::Contradicted { .. } => "contradicted",
             Self::UnresolvedContradiction { .. } => "unresolved-contradiction",
             Self::IncompleteView { .. } => "incomplete-view",
+            Self::TwoLists { .. } => "two-lists",
+            Self::WrongList { .. } => "wrong-list",
             Self::LogUnreachable { .. } => "log-unreachable",
             Self::MalformedCheckpoint { .. } => "malformed-checkpoint",
             Self::WitnessQuorum { .. } => "witness-quorum",
@@ -249,9 +276,12 @@ impl Reason {
             | Self::BadProof { .. }
             | Self::MalformedEntry { .. }
             | Self::PolicyExpired { .. } => Severity::Undecided,
-            Self::FinalRoot { .. } | Self::Fork { .. } | Self::PolicyRollback { .. } | Self::DigestMismatch { .. } => {
-                Severity::Alarm
-            }
+            Self::TwoLists { .. }
+            | Self::WrongList { .. }
+            | Self::FinalRoot { .. }
+            | Self::Fork { .. }
+            | Self::PolicyRollback { .. }
+            | Self::DigestMismatch { .. } => Severity::Alarm,
         }
     }
 
@@ -261,7 +291,7 @@ impl Reason {
             Self::NoStatement { line, .. }
             | Self::BelowThreshold { line, .. }
             | Self::SourcesDisagree { line, .. }
-            | Self::IncompleteView { line }
+            | Self::IncompleteView { line, .. }
             | Self::WitnessQuorum { line, .. }
             | Self::StaleCheckpoint { line, .. }
             | Self::NotFinal { line, .. }

@@ -1,6 +1,7 @@
 //! Weighs what was heard about one file, and says what kind of answer it is.
 use super::{
-    Asking, Evidence, Findings, LogStanding, Place, Reason, Rejection, Unreadable, Verdict, Wanted, WantedName,
+    Asking, Evidence, Findings, Heard, LogStanding, Place, Reason, Rejection, Unreadable, Verdict, Wanted, WantedName,
+    complete::{Lists, View, listed_checkpoints},
     heard::{Hearing, Standing},
     opened::{forks, open_all},
     verdict::Acceptance,
@@ -19,6 +20,7 @@ pub struct Session<'p> {
     asking: Asking,
     logs: Vec<LogStanding>,
     hearing: Hearing<'p>,
+    lists: Lists,
     /// Against every file: an unusable policy, a fork.
     against_all: Vec<Reason>,
     /// What is missing of the evidence: it decides only where votes are missing.
@@ -39,10 +41,13 @@ impl<'p> Session<'p> {
     pub fn open(policy: &'p Policy, evidence: &Evidence, asking: Asking) -> Self {
         let opened = open_all(policy, asking, &evidence.logs);
         let hearing = Hearing::new(policy, evidence, &opened);
+        let listed = listed_checkpoints(policy, evidence);
+        let lists = Lists::open(policy, asking, evidence, &opened, &listed);
         let mut against_all = unusable_policy(policy, asking);
-        against_all.extend(forks(&opened));
+        against_all.extend(forks(opened.iter().filter_map(|opened| opened.signed.as_ref()).chain(&listed)));
         against_all.extend(proven_forks(policy, evidence));
         against_all.extend(hearing.forks.iter().cloned());
+        against_all.extend(lists.alarms().iter().cloned());
         against_all.extend(opened.iter().filter_map(|opened| match &opened.standing.problem {
             Some(problem @ Reason::FinalRoot { .. }) => Some(problem.clone()),
             _ => None,
@@ -50,7 +55,7 @@ impl<'p> Session<'p> {
         against_all.dedup();
         let logs: Vec<_> = opened.into_iter().map(|opened| opened.standing).collect();
         let gaps = gaps(policy, evidence, &logs, &hearing.unreadable);
-        Self { policy, asking, logs, hearing, against_all, gaps }
+        Self { policy, asking, logs, hearing, lists, against_all, gaps }
     }
 
     /// The logs' answers, each under its checkpoint.
@@ -72,6 +77,7 @@ impl<'p> Session<'p> {
     pub fn verify(&self, wanted: &Wanted) -> Verdict {
         let heard = self.hearing.about(&wanted.digest);
         let named = |id| self.hearing.named(id);
+        let view = self.lists.view(&wanted.digest, &heard);
         let dissent = dissent(self.policy, &heard, named, self.asking.now);
         let project = match project(wanted) {
             Ok(project) => project,
@@ -79,14 +85,14 @@ impl<'p> Session<'p> {
                 // Another name is no way around what is proven against the bytes (docs/TRUST.md 4.3).
                 let mut others = self.against_all.clone();
                 others.extend(blocking(&dissent));
-                let findings = self.findings(self.policy.threshold(), None, dissent);
+                let findings = self.findings(self.policy.threshold(), None, dissent, view);
                 return Verdict::Rejected(Rejection::new(reason, others, findings));
             }
         };
         let rule = self.policy.rule(&project);
         let need = rule.threshold();
         let tally = votes(self.policy, &rule, wanted, &heard, &dissent.contradicting());
-        let mut reasons = self.against(&dissent);
+        let mut reasons = self.against(&dissent, &view);
         let agreed = tally.agreed(need.value).cloned();
         let Some((source, groups)) = agreed else {
             let mut gaps = self.gaps.clone();
@@ -96,11 +102,11 @@ impl<'p> Session<'p> {
                 gaps.push(missing(need, &tally));
             }
             reasons.extend(gaps);
-            let findings = self.findings(need, Some(tally), dissent);
+            let findings = self.findings(need, Some(tally), dissent, view);
             // Not empty: at least one was just added.
             return Verdict::Rejected(Rejection::new(reasons.remove(0), reasons, findings));
         };
-        let findings = self.findings(need, Some(tally), dissent);
+        let findings = self.findings(need, Some(tally), dissent, view);
         if reasons.is_empty() {
             return Verdict::Accepted(Acceptance { source, groups, findings });
         }
@@ -108,19 +114,22 @@ impl<'p> Session<'p> {
     }
 
     /// What speaks against a file however many votes it has.
-    fn against(&self, dissent: &Dissent) -> Vec<Reason> {
+    fn against(&self, dissent: &Dissent, view: &View) -> Vec<Reason> {
         let mut reasons = self.against_all.clone();
         reasons.extend(blocking(dissent));
+        reasons.extend(view.alarms.iter().cloned());
         let negatives = self.policy.negatives();
         if let Negatives::Complete { .. } = negatives.value {
-            // docs/TRUST.md 4.4: the evidence holds no list of negatives that auditors signed, so nothing shows that no
-            // dissent was withheld.
-            reasons.push(Reason::IncompleteView { line: negatives.line });
+            // docs/TRUST.md 4.4: nothing shows that no dissent was withheld.
+            reasons.extend(view.logs.iter().filter_map(|log| {
+                let why = log.missing.clone()?;
+                Some(Reason::IncompleteView { origin: log.origin.clone(), why, line: negatives.line })
+            }));
         }
         reasons
     }
 
-    fn findings(&self, need: Lined<u32>, tally: Option<Tally>, dissent: Dissent) -> Findings {
+    fn findings(&self, need: Lined<u32>, tally: Option<Tally>, dissent: Dissent, view: View) -> Findings {
         let (votes, publishers, mut ignored) = match tally {
             Some(tally) => (tally.votes, tally.publishers, tally.ignored),
             None => (Vec::new(), Vec::new(), Vec::new()),
@@ -135,6 +144,7 @@ impl<'p> Session<'p> {
             ignored,
             logs: self.logs.clone(),
             gaps: self.gaps.clone(),
+            negatives: view.logs,
         }
     }
 }
@@ -191,7 +201,7 @@ fn gaps(policy: &Policy, evidence: &Evidence, logs: &[LogStanding], unreadable: 
 }
 
 /// Statements of known keys that a log's answer does not prove: a better answer may.
-fn unproven(heard: &[&super::Heard<'_>]) -> Vec<Reason> {
+fn unproven(heard: &[&Heard<'_>]) -> Vec<Reason> {
     let of_known = heard.iter().filter(|heard| {
         let proven = |seen: &super::heard::Seen| matches!(seen.standing, Standing::Included | Standing::Pending);
         heard.by().is_some() && !heard.seen().iter().any(proven)

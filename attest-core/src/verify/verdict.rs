@@ -1,5 +1,5 @@
 //! The answer, with all the evidence it rests on: `attest explain` only prints it.
-use super::{Reason, Severity};
+use super::{Reason, Severity, ViewStanding};
 use crate::{
     dissent::{Abstention, Accusation},
     escape::Escaped,
@@ -109,6 +109,8 @@ pub struct Findings {
     /// What is missing of the evidence: logs that did not answer, answers that are of no use. It decides only where votes
     /// are missing; with the quorum met it is only to be shown.
     pub gaps: Vec<Reason>,
+    /// Log by log, whether everything that speaks against the file was shown. Empty where the policy has no auditors.
+    pub negatives: Vec<ViewStanding>,
 }
 
 /// One log's answer, under one checkpoint.

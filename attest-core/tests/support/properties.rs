@@ -10,6 +10,7 @@ use attest_core::{
     envelope::Envelope,
     ijson,
     key::{PublicKey, openpgp},
+    negatives::{Listing, ListingNote, Shard, ShardId, Table},
     note::{Note, NoteSignature, SignerKey, VerifierKey},
     policy::Policy,
     proof::TlogProof,
@@ -17,6 +18,8 @@ use attest_core::{
     statement::Statement,
     tile::{BundleId, Resource, decode_bundle, decode_tile, encode_bundle, encode_tile},
     time::Timestamp,
+    tlog_policy::TlogPolicy,
+    witness::{AddCheckpoint, parse_size, print_size},
 };
 use serde_json::Value;
 
@@ -38,6 +41,10 @@ pub const TARGETS: &[Target] = &[
     Target { name: "tile", holds: tile },
     Target { name: "bundle", holds: bundle },
     Target { name: "policy", holds: policy },
+    Target { name: "add_checkpoint", holds: add_checkpoint },
+    Target { name: "tlog_policy", holds: tlog_policy },
+    Target { name: "negatives_note", holds: negatives_note },
+    Target { name: "negatives_shard", holds: negatives_shard },
     Target { name: "envelope", holds: envelope },
     Target { name: "statement", holds: statement },
     Target { name: "recipe", holds: recipe },
@@ -49,6 +56,28 @@ pub const TARGETS: &[Target] = &[
 
 fn text(bytes: &[u8]) -> Option<&str> {
     std::str::from_utf8(bytes).ok()
+}
+
+/// Requests to a witness, and the body of its conflicts.
+pub fn add_checkpoint(bytes: &[u8]) -> bool {
+    if let Ok(size) = parse_size(bytes) {
+        assert_eq!(print_size(size).as_bytes(), bytes);
+    }
+    AddCheckpoint::parse(bytes).is_ok_and(|request| {
+        assert_eq!(request.to_string().as_bytes(), bytes);
+        true
+    })
+}
+
+/// A policy has comments and white space, so what it prints is the same policy in one form.
+pub fn tlog_policy(bytes: &[u8]) -> bool {
+    TlogPolicy::parse(bytes).is_ok_and(|policy| {
+        let printed = policy.to_bytes();
+        assert_eq!(TlogPolicy::parse(&printed).as_ref(), Ok(&policy));
+        assert!(policy.is_met(|_| true), "everybody is a quorum");
+        assert!(!policy.has_quorum() || !policy.is_met(|_| false), "nobody is none");
+        true
+    })
 }
 
 /// Accepted as a `T`, and then printed as it was.
@@ -136,6 +165,32 @@ pub fn bundle(bytes: &[u8]) -> bool {
 /// A policy is not printed by anybody: it is only read.
 pub fn policy(bytes: &[u8]) -> bool {
     text(bytes).is_some_and(|text| Policy::parse(text).is_ok())
+}
+
+/// Notes of lists of negatives, and their texts.
+pub fn negatives_note(bytes: &[u8]) -> bool {
+    let listing = text(bytes).is_some_and(prints_back::<Listing>);
+    let note = ListingNote::parse(bytes).is_ok_and(|note| {
+        assert_eq!(note.to_string().as_bytes(), bytes);
+        true
+    });
+    listing | note
+}
+
+/// Shards of lists of negatives, and their tables. The first byte of a shard's records is its number.
+pub fn negatives_shard(bytes: &[u8]) -> bool {
+    let number = bytes.first().copied().unwrap_or_default();
+    let id: ShardId = format!("{number:02x}").parse().expect("two digits");
+    let shard = Shard::parse(id, bytes).is_ok_and(|shard| {
+        assert_eq!(shard.to_bytes(), bytes);
+        assert!(shard.records().is_sorted());
+        true
+    });
+    let table = Table::parse(bytes).is_ok_and(|table| {
+        assert_eq!(table.to_bytes(), bytes);
+        true
+    });
+    shard | table
 }
 
 /// Canonical envelopes.

@@ -53,10 +53,13 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
             seeds.extend(KEYS.iter().map(|key| key.as_bytes().to_vec()));
             seeds
         }
+        "negatives_note" | "negatives_shard" => texts("tests/vectors/negatives.json"),
         "tlog_proof" => proofs(),
         "tile" => [1_u16, 3, 256].iter().map(|width| prefixed(*width, vec![7; usize::from(*width) * 32])).collect(),
         "bundle" => bundles(),
         "policy" => policies(),
+        "add_checkpoint" => requests(),
+        "tlog_policy" => witness_policies(),
         "envelope" => folder("statements").into_iter().map(enveloped).collect(),
         "statement" => folder("statements"),
         "recipe" => vec![RECIPE.into()],
@@ -72,8 +75,13 @@ fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../attest-core"))
 }
 
-/// Every text of the vectors made by other implementations, as it is and decoded.
+/// Every text of the vectors made by other implementations.
 fn tlog() -> Vec<Vec<u8>> {
+    texts("../tests/vectors/tlog.json")
+}
+
+/// Every text of a JSON file, as it is and decoded.
+fn texts(file: &str) -> Vec<Vec<u8>> {
     fn collect(value: &Value, into: &mut Vec<Vec<u8>>) {
         match value {
             Value::String(text) => {
@@ -88,7 +96,7 @@ fn tlog() -> Vec<Vec<u8>> {
             _ => {}
         }
     }
-    let vectors = fs::read(root().join("../tests/vectors/tlog.json")).expect("the vectors");
+    let vectors = fs::read(root().join(file)).expect("the vectors");
     let mut seeds = Vec::new();
     collect(&serde_json::from_slice(&vectors).expect("JSON"), &mut seeds);
     seeds.retain(|seed| seed.len() <= 16 * 1024);
@@ -110,6 +118,30 @@ fn proofs() -> Vec<Vec<u8>> {
         }
     };
     checkpoints.take(4).enumerate().map(|seed| proof(seed).to_string().into_bytes()).collect()
+}
+
+fn requests() -> Vec<Vec<u8>> {
+    let checkpoints = tlog().into_iter().filter(|seed| UnverifiedCheckpoint::parse(seed).is_ok()).take(4).enumerate();
+    let request = |(index, checkpoint): (usize, Vec<u8>)| {
+        let hash = "9wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n".repeat(index);
+        [format!("old {index}\n{hash}\n").into_bytes(), checkpoint].concat()
+    };
+    checkpoints.map(request).chain([b"17\n".to_vec()]).collect()
+}
+
+/// With keys of the vectors.
+fn witness_policies() -> Vec<Vec<u8>> {
+    const LOG: &str = "log log.test/a+61cfac42+AdD/bfTTLpSuEX6fo/Nnkq5dEWO95ySC8jyvoHtvO0Bk https://log.test/a\n";
+    const WITNESSES: &str = "\
+        witness w1 witness.test/w1+a9978b63+BLO470n/vDZO07Vjxvi6Qehj7iMMwJnnlwTBN5Wo4UFo https://witness.test\n\
+        witness w2 witness.test/w2+b1bbcbae+BD0ZFVDELScoZIGaA0HY/greith7B2dewZiVjG2+T53N\n";
+    let policy = |end: &str| format!("# logs\n{LOG}\n{WITNESSES}{end}").into_bytes();
+    vec![
+        policy("quorum none\n"),
+        policy("quorum w2\n"),
+        policy("group g 2 w1 w2\ngroup h any g\nquorum h\n"),
+        policy("\tgroup  all all w1\n quorum all \n"),
+    ]
 }
 
 fn bundles() -> Vec<Vec<u8>> {

@@ -18,7 +18,12 @@ impl Reason {
                 "do not install it; `attest explain` shows the statements, `[[dismiss]]` in your policy overrules one"
             }
             Self::UnresolvedContradiction { .. } => "ask another log or mirror for the missing statement",
-            Self::IncompleteView { .. } => "a list of negatives signed by the auditors of your policy is needed",
+            Self::IncompleteView { .. } => {
+                "try again later, or name mirrors of the log that your policy has as auditors among its `urls`"
+            }
+            Self::TwoLists { .. } | Self::WrongList { .. } => {
+                "keep the signed note as evidence and tell whoever signed it; take the auditor out of your policy"
+            }
             Self::LogUnreachable { .. } => "if the log is down, try again later or list a mirror of it in your policy",
             Self::MalformedCheckpoint { .. } | Self::BadProof { .. } | Self::MalformedEntry { .. } => {
                 "the answer is unusable; check the URL, or ask another mirror of the log"
@@ -69,9 +74,18 @@ impl Reason {
             Self::UnresolvedContradiction { by, statement, contradicts } => {
                 write!(f, "{by} contradicts statement {contradicts} (in {statement}), which nobody showed")
             }
-            Self::IncompleteView { .. } => {
-                f.write_str("no proof that all dissent was shown, which the policy asks for")
+            Self::IncompleteView { origin, why, .. } => {
+                write!(f, "no proof that all dissent in log {origin} was shown, which the policy asks for: {why}")
             }
+            Self::TwoLists { origin, signer, .. } => {
+                write!(f, "{signer} signed two lists of negatives for one size of log {origin}")
+            }
+            Self::WrongList { origin, signers, index, .. } => write!(
+                f,
+                "the list of negatives of log {origin} that {} signed is wrong about entry {}",
+                List(signers),
+                index.get()
+            ),
             Self::LogUnreachable { origin, why } => {
                 write!(f, "log {origin} gave no evidence: {why}")
             }

@@ -1,0 +1,5 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    attest_fuzz::properties::add_checkpoint(bytes);
+});
