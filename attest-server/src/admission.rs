@@ -8,6 +8,7 @@
 
 use std::{
     borrow::Cow,
+    cell::LazyCell,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, PoisonError,
@@ -19,10 +20,11 @@ use std::{
 use attest_core::{
     envelope::{Envelope, EnvelopeError, Signature},
     key::{KeyError, PublicKey, openpgp},
+    tile::Entry,
 };
 use axum::body::Bytes;
 use serde::Deserialize;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::{
     rebuilders::{Rebuilder, Rebuilders},
@@ -77,15 +79,15 @@ struct Job {
 }
 
 impl Admission {
-    /// Starts `threads` threads that admit what `rebuilders` sign.
+    /// Starts `threads` threads that admit what the `rebuilders` sign that are listed at that moment.
     ///
     /// # Errors
     /// The operating system gives no thread.
-    pub fn start(rebuilders: &Arc<Rebuilders>, threads: usize) -> std::io::Result<Self> {
+    pub fn start(rebuilders: &watch::Receiver<Arc<Rebuilders>>, threads: usize) -> std::io::Result<Self> {
         let (queue, jobs) = sync_channel(QUEUE);
         let jobs = Arc::new(Mutex::new(jobs));
         for number in 0..threads {
-            let (rebuilders, jobs) = (Arc::clone(rebuilders), Arc::clone(&jobs));
+            let (rebuilders, jobs) = (rebuilders.clone(), Arc::clone(&jobs));
             thread::Builder::new().name(format!("verify-{number}")).spawn(move || work(&rebuilders, &jobs))?;
         }
         Ok(Self { queue })
@@ -102,7 +104,7 @@ impl Admission {
     }
 }
 
-fn work(rebuilders: &Rebuilders, jobs: &Mutex<Receiver<Job>>) {
+fn work(rebuilders: &watch::Receiver<Arc<Rebuilders>>, jobs: &Mutex<Receiver<Job>>) {
     loop {
         // The guard is a temporary: it is released as soon as a job is there.
         let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -112,33 +114,39 @@ fn work(rebuilders: &Rebuilders, jobs: &Mutex<Receiver<Job>>) {
         if answer.is_closed() {
             continue;
         }
+        let listed = Arc::clone(&rebuilders.borrow());
         // A panic in a parser would be a bug; it must cost one request, not one of the few threads.
-        let result = catch_unwind(AssertUnwindSafe(|| admit(rebuilders, &bytes)));
+        let result = catch_unwind(AssertUnwindSafe(|| admit(&listed, bytes)));
         let _ = answer.send(result.unwrap_or(Err(AdmissionError::Interrupted)));
     }
 }
 
 /// The check itself: canonical envelope, signature by a listed key, statement.
-pub fn admit(rebuilders: &Rebuilders, bytes: &[u8]) -> Result<Submission, AdmissionError> {
-    let envelope = Envelope::parse(bytes)?;
+pub fn admit(rebuilders: &Rebuilders, bytes: Bytes) -> Result<Submission, AdmissionError> {
+    let envelope = Envelope::parse(&bytes)?;
     if let Signature::OpenPgp(packet) = envelope.signature() {
         openpgp::packet(packet).map_err(AdmissionError::SignatureForm)?;
     }
-    let claimed = claimed_id(envelope.payload());
-    let claims = |rebuilder: &&Rebuilder| claimed.as_deref() == Some(rebuilder.url());
+    let claimed = LazyCell::new(|| claimed_id(envelope.payload()));
+    let claims = |rebuilder: &Rebuilder| claimed.as_deref() == Some(rebuilder.url());
     let suited = |rebuilder: &&Rebuilder| {
         matches!(
             (rebuilder.key(), envelope.signature()),
             (PublicKey::Ed25519(_), Signature::Ed25519(_)) | (PublicKey::OpenPgp(_), Signature::OpenPgp(_))
         )
     };
-    // What the statement says of its author is only a hint about which key to try first.
-    let hinted = rebuilders.iter().filter(suited).filter(claims);
-    let others = rebuilders.iter().filter(suited).filter(|one| !claims(one));
-    for rebuilder in hinted.chain(others) {
+    let mut candidates: Vec<&Rebuilder> = rebuilders.iter().filter(suited).collect();
+    if candidates.len() > 1 {
+        // What the statement says of its author is only a hint about which key to try first.
+        candidates.sort_by_key(|one| !claims(one));
+    }
+    for rebuilder in candidates {
         match envelope.verify(rebuilder.key()) {
             Ok(statement) => {
-                return Ok(Submission { envelope, statement });
+                // Canonical, so these bytes are what the envelope would be written as; and they are not copied.
+                let found = bytes.len();
+                let entry = Entry::new(bytes.into()).map_err(|_| EnvelopeError::TooLong { found })?;
+                return Ok(Submission::new(entry, &statement));
             }
             Err(EnvelopeError::Key(_)) => {}
             Err(error) => return Err(error.into()),
@@ -147,7 +155,7 @@ pub fn admit(rebuilders: &Rebuilders, bytes: &[u8]) -> Result<Submission, Admiss
     Err(AdmissionError::UnknownSigner {
         claims: rebuilders
             .iter()
-            .find(claims)
+            .find(|one| claims(one))
             .map(|rebuilder| Claim { name: rebuilder.name().to_owned(), key: rebuilder.key().fingerprint() }),
     })
 }
@@ -186,7 +194,7 @@ mod tests {
     #[tokio::test]
     async fn more_than_the_queue_holds_is_busy_at_once() {
         let nobody = Rebuilders::parse("rebuilder = []", std::path::Path::new("")).unwrap();
-        let admission = Admission::start(&Arc::new(nobody), 1).unwrap();
+        let admission = Admission::start(&watch::channel(Arc::new(nobody)).1, 1).unwrap();
         let error = admission.admit(Bytes::from_static(b"{}")).await.unwrap_err();
         assert!(matches!(error, AdmissionError::Envelope(_)), "{error}");
         // A queue that no thread empties.

@@ -6,9 +6,10 @@ use anyhow::Context as _;
 use attest_core::note::KeyName;
 
 use crate::{
+    backup,
     clock::Clock,
-    config::{Cli, Command, InitArgs, Logging},
-    init, logging, mirror, run,
+    config::{Cli, Command, InitArgs, LogFormat, Logging},
+    export, freeze, fsck, init, logging, mirror, restore, run, witness,
 };
 
 /// Usage, configuration or I/O (docs/TRUST.md 1.5).
@@ -21,7 +22,7 @@ pub enum Outcome {
     Done,
     /// The log that is mirrored could not be reached, or what it gave cannot be used.
     Undecided,
-    /// The log that is mirrored was proven to contradict itself.
+    /// The log, one that is mirrored or this one, was proven to contradict itself.
     Alarm,
 }
 
@@ -42,13 +43,37 @@ pub fn execute(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Run(args) => {
             let config = args.resolve()?;
             start(&config.logging)?;
-            runtime()?.block_on(run::run(config))?;
-            Ok(Outcome::Done)
+            runtime()?.block_on(run::run(config))
         }
         Command::Mirror(args) => {
             let config = args.resolve()?;
             start(&config.logging)?;
             runtime()?.block_on(mirror::run(config))
+        }
+        Command::Fsck(args) => {
+            quiet()?;
+            runtime()?.block_on(fsck::command(args))
+        }
+        Command::Witness(args) => {
+            let config = args.resolve()?;
+            start(&config.logging)?;
+            runtime()?.block_on(witness::run(config))
+        }
+        Command::Export(args) => {
+            quiet()?;
+            runtime()?.block_on(export::command(args))
+        }
+        Command::Backup(args) => {
+            quiet()?;
+            runtime()?.block_on(backup::command(args))
+        }
+        Command::Restore(args) => {
+            quiet()?;
+            runtime()?.block_on(restore::command(args))
+        }
+        Command::Freeze(args) => {
+            quiet()?;
+            runtime()?.block_on(freeze::command::command(args))
         }
     }
 }
@@ -71,6 +96,11 @@ fn start(logging: &Logging) -> anyhow::Result<()> {
     logging::start(logging).with_context(|| format!("{:?} is not a log filter", logging.filter))?;
     raise_open_files();
     Ok(())
+}
+
+/// Commands that end by themselves say what they found, and log only what is odd.
+fn quiet() -> anyhow::Result<()> {
+    start(&Logging { format: LogFormat::Text, filter: "warn".to_owned() })
 }
 
 /// Reads of tiles and the index block; this many at a time keep the disk busy without a thread for each request.

@@ -1,8 +1,8 @@
 //! Command line, environment and configuration file.
 //!
 //! For every setting the flag wins over the environment (`ATTEST_SERVER_*`), and the environment over the file given with
-//! `--config`. What decides trust (who may submit, which key a mirror believes, which file configures that) has no
-//! environment variable, so that no variable can loosen it (docs/TRUST.md 1.2).
+//! `--config`. What decides trust (who may submit, which key a mirror believes, which proxy, which file configures that)
+//! has no environment variable, so that no variable can loosen it (docs/TRUST.md 1.2).
 //!
 //! The file is TOML; its keys are the long flags of the command. Unknown keys are errors.
 //!
@@ -13,6 +13,11 @@
 //!
 //! [http]
 //! max-connections = 4096
+//! trusted-proxy = ["127.0.0.1/32", "::1/128"]
+//!
+//! [quota]                            # of each rebuilder that has none of its own in the rebuilders file
+//! per-minute = 600
+//! burst = 5000
 //!
 //! [logging]
 //! log-format = "json"
@@ -25,7 +30,15 @@ use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 use clap::ValueEnum;
 use serde::Deserialize;
 
-pub use arguments::{Cli, Command, InitArgs, MirrorArgs, RunArgs};
+pub use arguments::{
+    BackupArgs, Cli, Command, ExportArgs, FreezeArgs, FsckArgs, InitArgs, MirrorArgs, OutputFormat, RestoreArgs,
+    RunArgs, WitnessArgs,
+};
+
+use crate::{
+    quota::{addresses::AddressLimits, client::TrustedProxies, rebuilder::Quota},
+    witnesses::Fail,
+};
 
 /// Settings of `run`, complete and checked.
 #[derive(Debug)]
@@ -36,10 +49,16 @@ pub struct RunConfig {
     pub listen: String,
     /// Who may submit.
     pub rebuilders: PathBuf,
+    /// New entries that a rebuilder may add, where that file does not say it.
+    pub quota: Quota,
+    /// Which witnesses cosign, and what to do without a quorum of them.
+    pub witnesses: Option<(PathBuf, Fail)>,
     /// Threads that check signatures.
     pub verify_threads: NonZeroUsize,
     /// Limits of the HTTP server.
     pub limits: Limits,
+    /// Where metrics are served, when not beside everything else.
+    pub metrics_listen: Option<String>,
     /// Logging.
     pub logging: Logging,
 }
@@ -55,6 +74,8 @@ pub struct MirrorConfig {
     pub vkey: String,
     /// Name of its cosignatures, for the first start.
     pub name: Option<String>,
+    /// tlog-policy with the witnesses whose cosignatures are passed on.
+    pub witness_policy: Option<PathBuf>,
     /// Serve here, or only catch up once.
     pub serving: Serving,
     /// Time between two looks at the log's checkpoint.
@@ -63,6 +84,25 @@ pub struct MirrorConfig {
     pub max_stale: Duration,
     /// For the User-Agent.
     pub contact: Option<String>,
+    /// Limits of the HTTP server.
+    pub limits: Limits,
+    /// Where metrics are served, when not beside everything else.
+    pub metrics_listen: Option<String>,
+    /// Logging.
+    pub logging: Logging,
+}
+
+/// Settings of `witness`, complete and checked.
+#[derive(Debug)]
+pub struct WitnessConfig {
+    /// Folder of the witness.
+    pub data: PathBuf,
+    /// The logs that it cosigns.
+    pub logs: PathBuf,
+    /// Address to listen on.
+    pub listen: String,
+    /// Name of its cosignatures, for the first start.
+    pub name: Option<String>,
     /// Limits of the HTTP server.
     pub limits: Limits,
     /// Logging.
@@ -79,7 +119,7 @@ pub enum Serving {
 }
 
 /// Limits of the HTTP server. Body sizes are constants beside what they limit.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Limits {
     /// Connections open at a time.
     pub connections: NonZeroUsize,
@@ -91,6 +131,10 @@ pub struct Limits {
     pub write: Duration,
     /// For requests in flight at shutdown.
     pub grace: Duration,
+    /// For each client address.
+    pub address: AddressLimits,
+    /// Who is believed about the address of a client.
+    pub trusted_proxies: TrustedProxies,
 }
 
 /// How to log.

@@ -3,18 +3,20 @@
 //! In scope: time limits, size limits before and while decompressing, retries, the way back from a partial tile that is
 //! gone to the full one. Out of scope: whether anything of it is true. The caller checks every byte against a checkpoint.
 
-use std::{io::Read as _, time::Duration};
+use std::time::Duration;
 
 use attest_core::{
     merkle::NodeHash,
     tile::{BundleId, Entry, MAX_BUNDLE_LEN, Resource, TILE_WIDTH, TileError, TileId, decode_bundle, decode_tile},
 };
-use flate2::read::MultiGzDecoder;
 use reqwest::{
     Client, Response, StatusCode, Url,
     header::{ACCEPT_ENCODING, CONTENT_ENCODING, RETRY_AFTER},
     redirect,
 };
+
+mod gzip;
+mod negatives;
 
 /// Bytes of a checkpoint. A hundred lines of ML-DSA signatures have half of that.
 pub const MAX_CHECKPOINT: usize = 1 << 20;
@@ -119,9 +121,75 @@ impl FetchError {
 }
 
 /// Compressed or not, as it came.
+#[derive(Debug)]
 struct Body {
+    url: String,
     bytes: Vec<u8>,
     gzip: bool,
+}
+
+/// A bundle as it came; nobody looked at it.
+#[derive(Debug)]
+pub struct SentBundle {
+    /// What came: where a partial bundle is gone, the full one.
+    found: BundleId,
+    /// Entries that were asked for.
+    width: usize,
+    body: Body,
+}
+
+/// The entries of a bundle; whether they are the log's is not known yet.
+#[derive(Debug)]
+pub struct OpenedBundle {
+    /// As many as were asked for.
+    pub entries: Vec<Entry>,
+    /// The gzip that they came in, where it is of the plain form that can be stored and served as it is.
+    pub gzip: Option<Vec<u8>>,
+}
+
+impl Body {
+    /// Decompressed, within `limit` bytes.
+    fn plain(self, limit: usize) -> Result<Vec<u8>, FetchError> {
+        let Self { url, bytes, gzip } = self;
+        let plain = if gzip {
+            match gzip::decompress(&bytes, limit) {
+                Ok(plain) => plain,
+                Err(source) => return Err(FetchError::Gzip { url, source }),
+            }
+        } else {
+            bytes
+        };
+        if plain.len() > limit {
+            return Err(FetchError::TooLarge { url, limit });
+        }
+        Ok(plain)
+    }
+}
+
+impl SentBundle {
+    /// Bytes that it came in.
+    pub fn len(&self) -> usize {
+        self.body.bytes.len()
+    }
+
+    /// Whether nothing came.
+    pub fn is_empty(&self) -> bool {
+        self.body.bytes.is_empty()
+    }
+
+    /// Decompresses and decodes it. Takes CPU time: call it from a thread that may block.
+    pub fn open(self) -> Result<OpenedBundle, FetchError> {
+        let Self { found, width, body } = self;
+        let member = body.gzip.then(|| gzip::plain_member(&body.bytes, MAX_BUNDLE_LEN)).flatten();
+        let (plain, gzip) = match member {
+            Some(plain) => (plain, Some(body.bytes).filter(|_| usize::from(found.width()) == width)),
+            None => (body.plain(MAX_BUNDLE_LEN)?, None),
+        };
+        let resource = Resource::Bundle(found);
+        let mut entries = decode_bundle(found, &plain).map_err(|source| FetchError::Malformed { resource, source })?;
+        entries.truncate(width);
+        Ok(OpenedBundle { entries, gzip })
+    }
 }
 
 impl Upstream {
@@ -177,28 +245,30 @@ impl Upstream {
         Ok(hashes)
     }
 
-    /// The entries of a bundle, cut from the full bundle where the partial one is gone.
-    pub async fn bundle(&self, id: BundleId) -> Result<Vec<Entry>, FetchError> {
-        let (found, bytes) = match self.resource(Resource::Bundle(id), MAX_BUNDLE_LEN).await {
+    /// A bundle; the full one where the partial one is gone.
+    pub async fn bundle(&self, id: BundleId) -> Result<SentBundle, FetchError> {
+        let (found, body) = match self.body(Resource::Bundle(id), MAX_BUNDLE_LEN).await {
             Err(error) if error.is_gone() && !id.is_full() => {
-                (id.full(), self.resource(Resource::Bundle(id.full()), MAX_BUNDLE_LEN).await?)
+                (id.full(), self.body(Resource::Bundle(id.full()), MAX_BUNDLE_LEN).await?)
             }
             other => (id, other?),
         };
-        let mut entries = decode_bundle(found, &bytes)
-            .map_err(|source| FetchError::Malformed { resource: Resource::Bundle(found), source })?;
-        entries.truncate(usize::from(id.width()));
-        Ok(entries)
+        Ok(SentBundle { found, width: usize::from(id.width()), body })
     }
 
     /// One resource, decompressed, within `limit` bytes.
     async fn resource(&self, resource: Resource, limit: usize) -> Result<Vec<u8>, FetchError> {
+        self.body(resource, limit).await?.plain(limit)
+    }
+
+    /// One resource as it is sent, not much more than `limit` bytes.
+    async fn body(&self, resource: Resource, limit: usize) -> Result<Body, FetchError> {
         let url = format!("{}/{resource}", self.base);
         let mut pause = FIRST_PAUSE;
         let mut attempt = 1;
-        let body = loop {
+        loop {
             let (error, asked) = match self.attempt(&url, limit).await {
-                Ok(body) => break body,
+                Ok(body) => return Ok(body),
                 Err(failed) => failed,
             };
             if attempt == ATTEMPTS || !error.is_transient() {
@@ -208,13 +278,6 @@ impl Upstream {
             tokio::time::sleep(asked.unwrap_or(pause).min(MAX_PAUSE)).await;
             pause *= 2;
             attempt += 1;
-        };
-        if body.gzip {
-            decompress(&url, &body.bytes, limit)
-        } else if body.bytes.len() > limit {
-            Err(FetchError::TooLarge { url, limit })
-        } else {
-            Ok(body.bytes)
         }
     }
 
@@ -243,7 +306,7 @@ impl Upstream {
             }
             bytes.extend_from_slice(&chunk);
         }
-        Ok(Body { bytes, gzip })
+        Ok(Body { url: url.to_owned(), bytes, gzip })
     }
 }
 
@@ -263,20 +326,6 @@ fn retry_after(response: &Response) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
-/// Decompresses up to `limit` bytes: a few kilobytes of gzip can stand for gigabytes.
-fn decompress(url: &str, bytes: &[u8], limit: usize) -> Result<Vec<u8>, FetchError> {
-    let mut plain = Vec::new();
-    let cap = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    MultiGzDecoder::new(bytes)
-        .take(cap)
-        .read_to_end(&mut plain)
-        .map_err(|source| FetchError::Gzip { url: url.to_owned(), source })?;
-    if plain.len() > limit {
-        return Err(FetchError::TooLarge { url: url.to_owned(), limit });
-    }
-    Ok(plain)
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
@@ -291,19 +340,26 @@ mod tests {
         encoder.finish().unwrap()
     }
 
+    fn sent(bytes: Vec<u8>) -> Body {
+        Body { url: "u".to_owned(), bytes, gzip: true }
+    }
+
     #[test]
     fn a_gzip_bomb_is_cut_off_at_the_limit() {
         let bomb = gzip(&vec![0; 4 << 20]);
         assert!(bomb.len() < 8192);
-        assert!(matches!(decompress("u", &bomb, 8192), Err(FetchError::TooLarge { limit: 8192, .. })));
-        assert_eq!(decompress("u", &gzip(&[7; 8192]), 8192).unwrap(), [7; 8192]);
+        assert!(matches!(sent(bomb).plain(8192), Err(FetchError::TooLarge { limit: 8192, .. })));
+        assert_eq!(sent(gzip(&[7; 8192])).plain(8192).unwrap(), [7; 8192]);
     }
 
     #[test]
     fn gzip_that_breaks_off_is_an_error() {
         let whole = gzip(b"some bytes");
         for end in 0..whole.len() {
-            assert!(matches!(decompress("u", &whole[..end], 100), Err(FetchError::Gzip { .. })) || end == 0, "{end}");
+            assert!(
+                matches!(sent(whole[..end].to_vec()).plain(100), Err(FetchError::Gzip { .. })) || end == 0,
+                "{end}"
+            );
         }
     }
 

@@ -10,6 +10,7 @@ use attest_core::{
     note::{KeyName, VerifierKey},
     proof::TlogProof,
     statement::{Predicate, Statement, Subject, Withdrawal},
+    tile::Entry,
     time::Timestamp,
 };
 
@@ -18,6 +19,7 @@ use crate::{
     init::init_log,
     recover::Room,
     sequencer::{Ack, Options, Submission},
+    store::index::Keys,
 };
 
 /// When every test happens.
@@ -50,14 +52,14 @@ impl TestLog {
 
     /// Checks an answer as a client does, with the proof alone.
     pub(crate) fn check(&self, submission: &Submission, ack: &Ack) {
-        let logged = ack.duplicate.clone().unwrap_or_else(|| submission.envelope.to_bytes());
+        let logged = ack.duplicate.clone().unwrap_or_else(|| submission.entry().as_bytes().to_vec());
         let proof = TlogProof::parse(ack.proof.as_bytes()).unwrap();
         assert_eq!(proof.index, ack.index);
         assert_eq!(proof.to_string(), ack.proof);
         proof.verify(LeafHash::of(&logged), &self.vkey).unwrap();
         let logged = Envelope::parse(&logged).unwrap();
-        assert_eq!(logged.statement_id(), submission.statement.id());
-        logged.verify(submission.statement.signer()).unwrap();
+        assert_eq!(logged.statement_id(), submission.id());
+        logged.verify(submission.signer()).unwrap();
     }
 }
 
@@ -84,7 +86,12 @@ pub(crate) fn submission(number: u64, signer: u8) -> Submission {
     let signature = key.sign(&pae(&payload));
     let envelope = Envelope::new(payload, Signature::Ed25519(signature)).unwrap();
     let statement = envelope.verify(&PublicKey::Ed25519(key.public())).unwrap();
-    Submission { envelope, statement }
+    Submission::new(Entry::new(envelope.to_bytes()).unwrap(), &statement)
+}
+
+/// The file that the statement is about.
+pub(crate) fn artifact(submission: &Submission) -> ArtifactDigest {
+    Keys::of_entry(submission.entry().as_bytes()).subject.unwrap().0
 }
 
 pub(crate) fn copy_dir(from: &Path, to: &Path) {

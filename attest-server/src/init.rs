@@ -53,6 +53,8 @@ fn seed() -> Result<[u8; 32], InitError> {
 fn create(data: &Path, identity: &Identity, key: &SignerKey, now: Timestamp) -> Result<(), InitError> {
     refuse_to_overwrite(data)?;
     let io = |operation| move |source| InitError::Io { operation, path: data.to_owned(), source };
+    let missing = data.ancestors().filter(|folder| !folder.as_os_str().is_empty());
+    let missing = missing.take_while(|folder| !folder.exists()).count();
     fs::create_dir_all(data).map_err(io("making"))?;
     let secret = format!("{}\n", key.to_secret_string());
     durable::write_secret(&data.join("log.key"), secret.as_bytes()).map_err(io("writing the key in"))?;
@@ -64,15 +66,19 @@ fn create(data: &Path, identity: &Identity, key: &SignerKey, now: Timestamp) -> 
     for folder in [&data.join("tile"), data] {
         durable::sync_dir(folder).map_err(io("syncing"))?;
     }
-    // If we crash before this, there is no log: `init` says so and asks for an empty folder.
-    durable::write_new(&data.join("log.id"), identity.to_string().as_bytes(), 0o644)
-        .map_err(io("writing log.id in"))?;
+    // If we crash before the rename, there is no log: `init` says so and asks for an empty folder. A `log.id` is whole.
+    let making = data.join("log.id.new");
+    durable::write_new(&making, identity.to_string().as_bytes(), 0o644).map_err(io("writing log.id in"))?;
+    fs::rename(&making, data.join("log.id")).map_err(io("naming log.id in"))?;
     durable::sync_dir(data).map_err(io("syncing"))?;
-    let parent = fs::canonicalize(data).map_err(io("finding"))?;
-    parent.parent().map_or(Ok(()), durable::sync_dir).map_err(io("syncing the parent of"))
+    // Every folder that was made on the way has its name in the one above.
+    let data = fs::canonicalize(data).map_err(io("finding"))?;
+    let mut parents = data.ancestors().skip(1).take(missing.max(1));
+    parents.try_for_each(durable::sync_dir).map_err(io("syncing the parents of"))
 }
 
-fn refuse_to_overwrite(data: &Path) -> Result<(), InitError> {
+/// A folder that is missing or empty is where a new log may be made.
+pub(crate) fn refuse_to_overwrite(data: &Path) -> Result<(), InitError> {
     if data.join("log.id").exists() {
         return Err(InitError::Exists { data: data.to_owned() });
     }

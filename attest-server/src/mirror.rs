@@ -10,6 +10,7 @@
 //! change nothing: the mirror serves what it has and says that it is stale. Two checkpoints that contradict each other are
 //! kept as evidence, and the mirror does not move again until an operator takes the evidence away (docs/TRUST.md 5.4).
 
+mod catch_up;
 pub mod evidence;
 pub mod follow;
 pub mod judge;
@@ -35,13 +36,19 @@ use crate::{
     command::Outcome,
     config::{MirrorConfig, Serving},
     fetch::Upstream,
-    http::{self, Role, Site},
+    freeze,
+    http::{self, Role, Site, health::Progress},
     init,
     logging::chain,
     mirror_store::MirrorStore,
+    negatives::{
+        Editions, ListError,
+        audit::{Audited, Auditor},
+    },
     reader::Reader,
     run::{announce, bind, stop_signal},
     sequencer::Options,
+    witnesses,
 };
 use follow::{FollowError, Follower, Round};
 
@@ -50,6 +57,12 @@ use follow::{FollowError, Follower, Round};
 pub enum MirrorState {
     /// The last look found what is served, or what is served now.
     Current,
+    /// The log answers, and has shown the same note for longer than this mirror is patient: nothing was added, and
+    /// no witness signed anew.
+    Stalled {
+        /// When the note was seen for the first time, by this process.
+        since: Timestamp,
+    },
     /// Nothing new could be had.
     Stale {
         /// When the last look that worked was, or this process started.
@@ -71,33 +84,48 @@ pub async fn run(config: MirrorConfig) -> anyhow::Result<Outcome> {
     ensure!(log.kind() == KeyType::Ed25519, "--vkey: expected the key of a log (Ed25519, type 0x01), found {log}");
     let upstream = Upstream::new(&config.upstream, config.contact.as_deref())?;
     let clock = Clock::system();
+    let passed_on = config.witness_policy.as_deref().map_or(Ok(Vec::new()), witnesses::Settings::read_keys)?;
     let (store, reader) = open(&config.data, &log, config.name.as_deref(), &clock)?;
+    let store = store.passing_on(passed_on);
     let cosigner = store.cosigner().to_string();
     tracing::info!(%log, cosigner, upstream = upstream.url(), "mirror");
+    let negatives = Arc::new(Editions::new(reader.clone()));
+    let witnessed = (upstream.clone(), clock.clone());
+    let auditor = Auditor::open(&config.data, log.clone(), store.cosigner(), Arc::clone(&negatives), witnessed)?;
+    let vkeys = vec![log.to_string(), cosigner, auditor.verifier().to_string()];
     let follower = Follower::new(config.data.clone(), upstream, (store, reader.clone()), clock.clone())?;
     match &config.serving {
-        Serving::Once => once(follower).await,
+        Serving::Once => once(follower, auditor).await,
         Serving::Listen(address) => {
             let site = |state| Site {
                 reader,
+                negatives,
                 role: Role::Mirror { state, max_stale: config.max_stale },
                 origin: log.name().as_str().to_owned(),
-                vkeys: vec![log.to_string(), cosigner],
+                vkeys,
+                freeze: freeze::Watch::never(),
                 data: config.data.clone(),
                 clock,
                 request_timeout: config.limits.request,
+                progress: Progress::default(),
             };
-            serve(address, site, follower, &config).await
+            serve(address, site, (follower, auditor), &config).await
         }
     }
 }
 
-async fn once(mut follower: Follower) -> anyhow::Result<Outcome> {
+async fn once(mut follower: Follower, mut auditor: Auditor) -> anyhow::Result<Outcome> {
     match follower.round().await {
         Ok(round) => {
             report(&round);
             Ok(match round {
-                Round::Advanced { .. } | Round::Current => Outcome::Done,
+                Round::Advanced { .. } | Round::Current => {
+                    if audit(&mut auditor).await? {
+                        Outcome::Alarm
+                    } else {
+                        Outcome::Done
+                    }
+                }
                 Round::Behind { .. } => Outcome::Undecided,
             })
         }
@@ -115,19 +143,20 @@ async fn once(mut follower: Follower) -> anyhow::Result<Outcome> {
 async fn serve(
     address: &str,
     site: impl FnOnce(watch::Receiver<MirrorState>) -> Site,
-    follower: Follower,
+    following: (Follower, Auditor),
     config: &MirrorConfig,
 ) -> anyhow::Result<Outcome> {
     let stop = stop_signal()?;
-    let listener = bind(address).await?;
+    let listeners = bind(address, config.metrics_listen.as_deref()).await?;
     let (state, shown) = watch::channel(MirrorState::Stale {
         since: Clock::system().now(),
         reason: "the log was not asked yet".to_owned(),
     });
     let site = Arc::new(site(shown));
-    let following = tokio::spawn(follow(follower, state, config.poll_interval, site.clock.clone()));
-    announce(&listener)?;
-    http::serve::serve(listener, http::router(&site), config.limits, stop).await;
+    let patience = (config.poll_interval, config.max_stale);
+    let following = tokio::spawn(follow(following, state, patience, site.clock.clone()));
+    announce(&listeners)?;
+    http::serve(&site, listeners, config.limits.clone(), stop).await;
     // Wherever a round is cut off, the next start goes on: that is what makes a crash harmless, too.
     following.abort();
     let _ = following.await;
@@ -135,7 +164,12 @@ async fn serve(
 }
 
 /// Follows for good. After a fork it goes on looking for evidence only, so that it resumes when an operator moved it away.
-async fn follow(mut follower: Follower, state: watch::Sender<MirrorState>, interval: Duration, clock: Clock) {
+async fn follow(
+    (mut follower, mut auditor): (Follower, Auditor),
+    state: watch::Sender<MirrorState>,
+    (interval, max_stale): (Duration, Duration),
+    clock: Clock,
+) {
     let mut last_good = clock.now();
     loop {
         let now = match follower.round().await {
@@ -144,7 +178,15 @@ async fn follow(mut follower: Follower, state: watch::Sender<MirrorState>, inter
                 match round {
                     Round::Advanced { .. } | Round::Current => {
                         last_good = clock.now();
-                        MirrorState::Current
+                        if let Err(error) = audit(&mut auditor).await {
+                            tracing::warn!(error = format!("{error:#}"), "no list of negatives could be signed");
+                        }
+                        match follower.unchanged_since() {
+                            Some(since) if last_good.secs().saturating_sub(since.secs()) > max_stale.as_secs() => {
+                                MirrorState::Stalled { since }
+                            }
+                            _ => MirrorState::Current,
+                        }
                     }
                     Round::Behind { seen, held } => MirrorState::Stale {
                         since: last_good,
@@ -161,9 +203,26 @@ async fn follow(mut follower: Follower, state: watch::Sender<MirrorState>, inter
         match now {
             MirrorState::Forked { reason } if changed => tracing::error!("{reason}"),
             MirrorState::Stale { reason, .. } if changed => tracing::warn!(reason, "stale"),
+            MirrorState::Stalled { since } if changed => tracing::warn!(%since, "the log shows nothing new"),
             _ => {}
         }
         tokio::time::sleep(interval).await;
+    }
+}
+
+/// Looks at the log's list of negatives; whether it is proven to be wrong.
+async fn audit(auditor: &mut Auditor) -> Result<bool, ListError> {
+    match auditor.round().await? {
+        Audited::Nothing => Ok(false),
+        Audited::Signed { head } => {
+            tracing::debug!(size = head.size.get(), "signed the list of negatives");
+            Ok(false)
+        }
+        Audited::Wrong { list, evidence } => {
+            let evidence = evidence.map_or_else(|error| error.to_string(), |path| path.display().to_string());
+            tracing::error!(evidence, "{list}");
+            Ok(true)
+        }
     }
 }
 

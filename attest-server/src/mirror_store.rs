@@ -4,8 +4,9 @@
 //! upstream log's. The order is that of C2SP tlog-mirror: entries and tiles durable, then the mirror's checkpoint
 //! durable, then the cosignature, which says that all of it is there.
 //!
-//! Full bundles go straight to files; only what is left over, fewer than 256 entries, passes through the database. The
-//! mirror computes every tile itself: what it serves is what it hashed.
+//! Full bundles go straight to files, many in one step, in the gzip that they came in where that is of the plain form; only
+//! the entries of partial bundles pass through the database. The mirror computes every tile itself: what it serves is what
+//! it hashed.
 //!
 //! Everything here blocks; call it from a thread that may.
 
@@ -25,6 +26,7 @@ use attest_core::{
 use tokio::sync::watch;
 
 pub use self::error::MirrorError;
+use self::stages::{Stage, Stages};
 use crate::{
     clock::Clock,
     reader::{Published, Reader},
@@ -41,8 +43,10 @@ use crate::{
 };
 
 mod error;
+pub mod stages;
+mod whole;
 
-/// Bytes of entries that are stored in one step.
+/// Bytes of entries that are committed in one step through the database.
 const MAX_STEP_BYTES: usize = 4 << 20;
 
 /// A mirror's data folder, open for writing.
@@ -54,8 +58,11 @@ pub struct MirrorStore {
     tree: Arc<LogTree>,
     space: Space,
     clock: Clock,
+    /// Whose lines are passed on.
+    witnesses: Vec<VerifierKey>,
     state: Mutex<State>,
     published: watch::Sender<Arc<Published>>,
+    stages: Stages,
     _lock: DirectoryLock,
 }
 
@@ -63,7 +70,7 @@ pub struct MirrorStore {
 struct State {
     /// What is committed in the database.
     head: Head,
-    /// What is in the tree; ahead of `head` only while storing, or after storing failed.
+    /// The same, to append to.
     frontier: Frontier,
     highwater: Highwater,
     checkpoint: Option<LogCheckpoint>,
@@ -78,6 +85,10 @@ impl MirrorStore {
         let database = Arc::new(folder.database(room).map_err(MirrorError::Open)?);
         let recovered = folder.recover(database, clock.now()).map_err(MirrorError::Open)?;
         let Recovered { lock, identity, key, highwater, database, tree, frontier, head, published } = recovered;
+        // docs/TRUST.md 1.3: one key, one role. A log that mirrors itself would add nothing to what it says.
+        if key.verifier().public() == identity.log().public() {
+            return Err(MirrorError::SharedKey { key: key.verifier().to_string() });
+        }
         let empty = TreeHead { size: TreeSize::ZERO, root: RootHash::of_empty() };
         let nothing = Published { note: String::new(), head: empty, time: clock.now() };
         let (sender, receiver) = watch::channel(Arc::new(nothing));
@@ -91,8 +102,10 @@ impl MirrorStore {
             tree,
             space: Space::new(data, room.floor),
             clock,
+            witnesses: Vec::new(),
             state: Mutex::new(state),
             published: sender,
+            stages: Stages::default(),
             _lock: lock,
         };
         if let Some(checkpoint) = published {
@@ -114,6 +127,13 @@ impl MirrorStore {
         Ok(())
     }
 
+    /// Passes on the lines of these witnesses, those that verify. Lines by anybody else are dropped: one that does not verify
+    /// would make a client refuse the whole note.
+    #[must_use]
+    pub fn passing_on(self, witnesses: Vec<VerifierKey>) -> Self {
+        Self { witnesses, ..self }
+    }
+
     /// Key of the log that is mirrored.
     pub const fn upstream(&self) -> &VerifierKey {
         &self.upstream
@@ -127,6 +147,11 @@ impl MirrorStore {
     /// What is stored, published or not: the next entry to append is the one at this size.
     pub fn head(&self) -> TreeHead {
         self.state().frontier.head()
+    }
+
+    /// Where the time goes.
+    pub const fn stages(&self) -> &Stages {
+        &self.stages
     }
 
     /// The checkpoint that is served, cosigned.
@@ -150,7 +175,7 @@ impl MirrorStore {
     /// If we crash in here, some of them are stored; the next start says how many, and is asked for the rest.
     ///
     /// # Errors
-    /// After [`MirrorError::Seal`] (a full disk, for example) the call may be made again with no entries, to go on.
+    /// After [`MirrorError::Seal`] (a full disk, for example) the entries are stored, and the next call seals them.
     pub fn append(&self, entries: Vec<Entry>) -> Result<TreeHead, MirrorError> {
         if !self.space.has_room() {
             return Err(MirrorError::Full);
@@ -171,25 +196,21 @@ impl MirrorStore {
     }
 
     fn store(&self, state: &mut State, records: &[Arc<Record>]) -> Result<(), MirrorError> {
-        let staged = Staged::new(&state.frontier, records);
-        state.frontier = self.tree.extend(records, staged);
-        let mut sealed = self.database.sealed()?;
-        while let Some(upto) = self.tree.seal()? {
+        if !records.is_empty() {
+            let staged = Staged::new(&state.frontier, records);
+            let tree = staged.frontier.head();
+            let head = Head { tree, time: self.clock.now().max(state.head.time), ..state.head };
+            let entries: Vec<&[u8]> = records.iter().map(|record| record.entry().as_bytes()).collect();
+            let commit = Commit { head, sealed: self.database.sealed()?, entries: &entries };
+            self.stages.measure(Stage::Commit, || self.database.commit(&state.head, &commit))?;
+            state.head = head;
+            state.frontier = self.tree.extend(records, staged);
+        }
+        // As a log does: files and index, then the mark, then memory. If we crash in here, the next start seals them.
+        while let Some(upto) = self.stages.measure(Stage::Files, || self.tree.seal())? {
+            self.database.seal(state.head.epoch, upto)?;
             self.tree.forget(upto);
-            sealed = upto;
         }
-        let tree = state.frontier.head();
-        if tree == state.head.tree {
-            return Ok(());
-        }
-        let first = state.head.tree.size.max(sealed);
-        let rest = self.tree.unsealed_from(first);
-        let entries: Vec<&[u8]> = rest.iter().map(|record| record.entry().as_bytes()).collect();
-        let head = Head { tree, time: self.clock.now().max(state.head.time), ..state.head };
-        // The files below `sealed` are durable; with this commit they count.
-        self.database.commit(&state.head, &Commit { head, sealed, entries: &entries })?;
-        state.head = head;
-        self.database.seal(head.epoch, sealed)?;
         Ok(())
     }
 
@@ -226,11 +247,13 @@ impl MirrorStore {
         if root != new.root {
             return Err(MirrorError::Root { size: new.size, stored: root, signed: new.root });
         }
+        // What is served answers lookups in full: never a size that the index has not reached.
+        self.tree.index_rest()?;
         // Recorded outside of the database first, as a log does before it signs.
         let time = self.now(&state);
         let epoch = state.head.epoch;
         state.highwater.raise(Mark { epoch, tree: new, time });
-        let checkpoint = checkpoint.log_signed_only();
+        let checkpoint = checkpoint.signed_only_by(&self.witnesses);
         self.persist(&mut state, &checkpoint)?;
         // If we crash here, the next start finds a checkpoint without our line, and cosigns it.
         self.cosign(&mut state, checkpoint)

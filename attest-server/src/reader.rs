@@ -8,13 +8,14 @@ use std::sync::Arc;
 use attest_core::{
     artifact::{ArtifactDigest, ProjectName},
     merkle::{LeafIndex, NodeHash, TreeHead, TreeSize},
-    tile::{BundleId, TileId, encode_tile, prove_inclusion},
+    tile::{BundleId, Resource, TileId, prove_inclusion},
     time::Timestamp,
 };
+use axum::body::Bytes;
 use tokio::sync::watch;
 
 use crate::store::tree::LogTree;
-pub use crate::store::tree::ReadError;
+pub use crate::store::tree::{Content, ReadError};
 
 /// A signed checkpoint, as served.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,20 +45,53 @@ impl Reader {
         Arc::clone(&self.published.borrow())
     }
 
-    /// The bytes of a tile; `None` where the published tree does not have it, or not that wide.
-    pub fn tile(&self, id: TileId) -> Result<Option<Vec<u8>>, ReadError> {
-        if !has(self.size(), id.level(), id.index(), id.width()) {
-            return Ok(None);
+    /// Entries that are stored, published or not.
+    pub fn stored(&self) -> TreeSize {
+        self.tree.size()
+    }
+
+    /// Entries that are sealed into files and indexed; what is stored beyond them waits for that.
+    pub fn sealed(&self) -> TreeSize {
+        self.tree.index().covered()
+    }
+
+    /// Tells when another checkpoint is published.
+    pub(crate) fn changes(&self) -> watch::Receiver<Arc<Published>> {
+        self.published.clone()
+    }
+
+    /// The stored tree, published or not.
+    pub(crate) const fn tree(&self) -> &Arc<LogTree> {
+        &self.tree
+    }
+
+    /// Whether the published tree has a tile or bundle, and that wide. The checkpoint is neither.
+    pub fn has(&self, resource: Resource) -> bool {
+        match resource {
+            Resource::Tile(id) => has(self.size(), id.level(), id.index(), id.width()),
+            Resource::Bundle(id) => has(self.size(), 0, id.index(), id.width()),
+            Resource::Checkpoint => false,
         }
-        self.tree.hashes(id).map(|hashes| Some(encode_tile(&hashes)))
+    }
+
+    /// The bytes of a tile; `None` where the published tree does not have it, or not that wide.
+    pub fn tile(&self, id: TileId) -> Result<Option<Bytes>, ReadError> {
+        self.has(Resource::Tile(id)).then(|| self.tree.tile(id)).transpose()
     }
 
     /// An entry bundle, always compressed with gzip; `None` where the published tree does not have it, or not that wide.
-    pub fn bundle(&self, id: BundleId) -> Result<Option<Vec<u8>>, ReadError> {
-        if !has(self.size(), 0, id.index(), id.width()) {
-            return Ok(None);
+    pub fn bundle(&self, id: BundleId) -> Result<Option<Bytes>, ReadError> {
+        self.has(Resource::Bundle(id)).then(|| self.tree.bundle(id)).transpose()
+    }
+
+    /// As [`Reader::tile`] and [`Reader::bundle`], for threads that may not block: `None` also where the answer has to
+    /// wait for the disk or for the compressor.
+    pub fn at_once(&self, resource: Resource) -> Result<Option<Content>, ReadError> {
+        match resource {
+            Resource::Tile(id) if self.has(resource) => Ok(self.tree.tile_at_once(id)?.map(Content::Bytes)),
+            Resource::Bundle(id) if self.has(resource) => self.tree.bundle_at_once(id),
+            _ => Ok(None),
         }
-        self.tree.bundle(id).map(Some)
     }
 
     /// The bytes of a published entry.
@@ -66,7 +100,8 @@ impl Reader {
         self.tree.entry(index)
     }
 
-    /// Published entries about an artifact with `from` <= index < `below`, at most `limit`, in index order.
+    /// Published entries that may be about an artifact, with `from` <= index < `below`, at most `limit`, in index order.
+    /// The index has hints of 64 bits: look at what the entry says.
     ///
     /// Take `below` from the checkpoint that goes into the same answer, so that the answer is about one tree.
     pub fn lookup(

@@ -19,16 +19,27 @@
 //! certificate = "bob.asc"            # a file beside this one, or the armored text itself
 //! ```
 //!
+//! A rebuilder may have a quota of new entries, in place of the one that the configuration gives to all:
+//!
+//! ```toml
+//! quota = { per-minute = 600, burst = 5000, per-day = 100000 }     # `quota = {}`: no limit
+//! ```
+//!
 //! Being listed lets a rebuilder write to the log. Whether its statements count is for each user's policy to say.
+
+pub mod live;
 
 use std::{
     collections::BTreeMap,
     fmt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use attest_core::key::{KeyError, PublicKey, RawKey};
 use serde::Deserialize;
+
+use crate::quota::rebuilder::{Meter, Quota};
 
 const ARMOR: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
 
@@ -37,6 +48,8 @@ const ARMOR: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
 pub struct Rebuilders {
     operator: Option<Operator>,
     list: Vec<Rebuilder>,
+    /// Files that it was put together from, beside its own.
+    certificates: Vec<PathBuf>,
 }
 
 /// One key that may submit, and whose it is.
@@ -46,6 +59,10 @@ pub struct Rebuilder {
     url: String,
     contact: String,
     key: PublicKey,
+    /// In place of the configuration's.
+    quota: Option<Quota>,
+    /// What it used of its quota.
+    meter: Arc<Meter>,
 }
 
 /// Who decides about the list.
@@ -113,6 +130,7 @@ struct Entry {
     contact: String,
     key: Option<String>,
     certificate: Option<String>,
+    quota: Option<Quota>,
 }
 
 impl Rebuilders {
@@ -127,7 +145,9 @@ impl Rebuilders {
         let file: File = toml::from_str(text)?;
         let mut owners: BTreeMap<RawKey, String> = BTreeMap::new();
         let mut list = Vec::with_capacity(file.rebuilder.len());
+        let mut certificates = Vec::new();
         for entry in file.rebuilder {
+            certificates.extend(entry.certificate_file(folder));
             let rebuilder = entry.check(folder)?;
             // docs/TRUST.md 1.3: the same key material twice is an error, whatever it is wrapped in.
             for raw in rebuilder.key.raw_keys() {
@@ -141,7 +161,22 @@ impl Rebuilders {
             }
             list.push(rebuilder);
         }
-        Ok(Self { operator: file.operator, list })
+        Ok(Self { operator: file.operator, list, certificates })
+    }
+
+    /// With what the rebuilders used of their quotas under an older list; who is given another quota begins anew.
+    fn with_meters_of(mut self, older: &Self) -> Self {
+        for rebuilder in &mut self.list {
+            // A certificate may have got another subkey.
+            let keys = rebuilder.key.raw_keys();
+            let same = |one: &&Rebuilder| {
+                one.quota == rebuilder.quota && one.key.raw_keys().iter().any(|key| keys.contains(key))
+            };
+            if let Some(same) = older.list.iter().find(same) {
+                rebuilder.meter = Arc::clone(&same.meter);
+            }
+        }
+        self
     }
 
     /// Who decides about the list, where the file says so.
@@ -184,11 +219,17 @@ impl fmt::Display for Operator {
 }
 
 impl Entry {
+    /// The file that `certificate` names, unless it is the certificate itself.
+    fn certificate_file(&self, folder: &Path) -> Option<PathBuf> {
+        let certificate = self.certificate.as_ref()?;
+        (!certificate.trim_start().starts_with(ARMOR)).then(|| folder.join(certificate))
+    }
+
     fn check(self, folder: &Path) -> Result<Rebuilder, RebuildersError> {
+        let file = self.certificate_file(folder);
         let text = match (self.key, self.certificate) {
             (Some(key), None) => key,
-            (None, Some(armored)) if armored.trim_start().starts_with(ARMOR) => armored,
-            (None, Some(path)) => read(&folder.join(path))?,
+            (None, Some(armored)) => file.map_or(Ok(armored), |path| read(&path))?,
             (key, certificate) => {
                 return Err(RebuildersError::KeyCount {
                     name: self.name,
@@ -197,7 +238,14 @@ impl Entry {
             }
         };
         match PublicKey::parse(&text) {
-            Ok(key) => Ok(Rebuilder { name: self.name, url: self.url, contact: self.contact, key }),
+            Ok(key) => Ok(Rebuilder {
+                name: self.name,
+                url: self.url,
+                contact: self.contact,
+                key,
+                quota: self.quota,
+                meter: Arc::default(),
+            }),
             Err(source) => Err(RebuildersError::Key { name: self.name, source }),
         }
     }
@@ -224,6 +272,8 @@ mod tests {
             ("an empty file", String::new()),
             ("an unknown key", entry("a", &format!("{key}\ntrusted = true"))),
             ("an unknown table", format!("{}[policy]\n", entry("a", &key))),
+            ("a quota of nothing", entry("a", &format!("{key}\nquota = {{ per-day = 0 }}"))),
+            ("an unknown part of a quota", entry("a", &format!("{key}\nquota = {{ per-hour = 1 }}"))),
             ("no contact", format!("[[rebuilder]]\nname = 'a'\nurl = 'u'\n{key}\n")),
         ];
         for (what, text) in cases {

@@ -128,29 +128,29 @@ fn refuse_newer_tiles(tiles: &TileStore, size: TreeSize) -> Result<(), OpenError
     Ok(())
 }
 
-/// Opens the index, or starts a new one where it is not usable: it is derived, so no operator is needed.
+/// Opens the index, or starts a new one where it is of another tree: it is derived, so no operator is needed.
 fn open_index(data: &Path, size: TreeSize) -> Result<Index, OpenError> {
-    match Index::open(data) {
-        Ok(index) if index.covered() <= size => return Ok(index),
-        Ok(index) => {
-            let covered = index.covered().get();
-            tracing::warn!(covered, size = size.get(), "the index is of another tree: rebuilding it");
-        }
-        Err(error) if error.is_damage() => {
-            tracing::warn!(error = &error as &dyn std::error::Error, "the index is damaged: rebuilding it");
-        }
-        Err(error) => return Err(error.into()),
+    let index = Index::open(data)?;
+    let covered = index.reaches();
+    if covered <= size {
+        return Ok(index);
     }
+    tracing::warn!(covered = covered.get(), size = size.get(), "the index is of another tree: rebuilding it");
+    drop(index);
     delete_index(data)?;
     Ok(Index::open(data)?)
 }
 
 fn delete_index(data: &Path) -> Result<(), OpenError> {
-    let path = data.join("index");
-    match fs::remove_dir_all(&path) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(OpenError::DeleteIndex { path, source }),
-        _ => Ok(()),
+    for path in [data.join("index"), data.join("negatives")] {
+        match fs::remove_dir_all(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                return Err(OpenError::DeleteIndex { path, source });
+            }
+            _ => {}
+        }
     }
+    Ok(())
 }
 
 fn check_root(tree: &LogTree, what: &'static str, recorded: TreeHead) -> Result<(), OpenError> {
@@ -213,7 +213,7 @@ pub enum OpenError {
     /// The database is older than what was signed.
     #[error(
         "the database holds {} entries, but a tree of {} was signed: it is older than the log\nhint: restore the newest \
-         state; signing from this one would fork the log. If that state is lost, start a new log under a new name, and \
+         state, and delete db.found/ with this one; signing from this one would fork the log. If that state is lost, start a new log under a new name, and \
          publish the final size and root of this one",
         stored.get(), signed.get()
     )]
@@ -238,7 +238,7 @@ pub enum OpenError {
     /// Sealed tiles that the database does not know of.
     #[error(
         "{} is sealed, but the database holds only {} entries: it is older than the tiles\nhint: restore db/ and tile/ \
-         from the same, newest state",
+         from the same, newest state, and delete db.found/",
         path.display(), size.get()
     )]
     TilesAhead {
@@ -289,6 +289,15 @@ pub enum OpenError {
         /// The system's words.
         #[source]
         source: io::Error,
+    },
+    /// A frozen log that never signed anything.
+    #[error(
+        "{} is frozen and has published nothing: there is nothing to serve\nhint: open it with `attest-server freeze --off`",
+        data.display()
+    )]
+    FrozenUnpublished {
+        /// The data folder.
+        data: PathBuf,
     },
     /// The first checkpoint could not be published.
     #[error(transparent)]

@@ -19,7 +19,10 @@
 //! in the batch that is being put together, in what is not sealed yet, and in the part of the index that is newer than
 //! the first look.
 //!
-//! **Idle logs** sign nothing: an Ed25519 checkpoint has no time that could grow old.
+//! **Witnesses**, where a policy names some, are asked by the publisher between signing and publishing. Commits do not
+//! wait for them; [`crate::witnesses`] and the module `witnessed` say what does.
+//!
+//! **Idle logs** sign nothing: an Ed25519 checkpoint has no time that could grow old. Cosignatures have, and are renewed.
 
 use std::{
     path::Path,
@@ -30,41 +33,45 @@ use std::{
 
 use attest_core::{
     checkpoint::UnverifiedCheckpoint,
-    envelope::{Envelope, VerifiedStatement},
     merkle::{LeafIndex, TreeSize},
     proof::TlogProof,
-    tile::TileError,
 };
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc::unbounded_channel, oneshot, watch};
 
-pub use self::publisher::PublishError;
 use self::{
     committer::Committer,
-    duplicates::SignerId,
     pool::{Item, Outcome, Pool},
     publisher::Publisher,
+    publishing::{Listeners, Publishing},
     sealer::Sealer,
     waiting::Waiting,
 };
+pub use self::{publisher::PublishError, submission::Submission, witnessed::EVIDENCE};
 pub use crate::recover::OpenError;
 use crate::{
     clock::Clock,
+    freeze,
     reader::{Published, ReadError, Reader},
     recover::{Folder, Recovered, Room},
-    store::{identity::Kind, lock::DirectoryLock, record::Record, space::Space, tree::LogTree},
+    store::{identity::Kind, lock::DirectoryLock, space::Space, tree::LogTree},
+    witnesses::{Cosigning, Patience, Settings},
 };
 
+mod answers;
 mod committer;
 mod duplicates;
 mod pool;
 mod proofs;
 mod publisher;
+mod publishing;
 mod sealer;
 #[cfg(test)]
 mod simulation;
+mod submission;
 #[cfg(test)]
 mod tests;
 mod waiting;
+mod witnessed;
 
 /// How a sequencer works; nothing here decides what is logged.
 #[derive(Clone, Debug)]
@@ -79,6 +86,10 @@ pub struct Options {
     pub room: Room,
     /// Where the time comes from.
     pub clock: Clock,
+    /// Who has to cosign, and what happens as long as they do not.
+    pub witnesses: Option<Settings>,
+    /// How long to wait for them.
+    pub patience: Patience,
 }
 
 impl Default for Options {
@@ -89,17 +100,10 @@ impl Default for Options {
             max_waiting_bytes: 64 << 20,
             room: Room { floor: 1 << 30, reserve: 64 << 20 },
             clock: Clock::system(),
+            witnesses: None,
+            patience: Patience::default(),
         }
     }
-}
-
-/// An envelope and the statement that was verified from it.
-#[derive(Clone, Debug)]
-pub struct Submission {
-    /// What is logged.
-    pub envelope: Envelope,
-    /// What it says, and whose signature was verified.
-    pub statement: VerifiedStatement,
 }
 
 /// The answer: the entry is in the published log.
@@ -128,7 +132,11 @@ struct Shared {
     tree: Arc<LogTree>,
     reader: Reader,
     published: watch::Receiver<Arc<Published>>,
+    cosigning: Option<watch::Receiver<Cosigning>>,
+    alarm: watch::Receiver<Option<String>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// The lock of a frozen log, which has no threads to hold it.
+    _frozen: Option<DirectoryLock>,
 }
 
 impl Sequencer {
@@ -137,19 +145,55 @@ impl Sequencer {
         let folder = Folder::open(data, Kind::Log)?;
         let database = Arc::new(folder.database(options.room)?);
         let recovered = folder.recover(database, options.clock.now())?;
+        if freeze::is_frozen(data) {
+            return Self::read_only(data, recovered, &options);
+        }
         Self::start(data, recovered, options)
+    }
+
+    /// A frozen log: what was published is served; nothing is accepted, sealed or signed, not even what a crash left
+    /// committed and not published. When it is opened again, the start publishes that as always.
+    fn read_only(data: &Path, recovered: Recovered, options: &Options) -> Result<(Self, Reader), OpenError> {
+        let Recovered { lock, tree, highwater, published, .. } = recovered;
+        let checkpoint = published.ok_or_else(|| OpenError::FrozenUnpublished { data: data.to_owned() })?;
+        let time = highwater.mark().time;
+        let shown = Published { note: checkpoint.note().to_string(), head: checkpoint.head(), time };
+        // Nobody sends: this checkpoint is the last.
+        let (_, published) = watch::channel(Arc::new(shown));
+        let (_, alarm) = watch::channel(None);
+        let reader = Reader::new(Arc::clone(&tree), published.clone());
+        let pool = Arc::new(Pool::new(options.gather));
+        pool.close();
+        let space = Arc::new(Space::new(data, options.room.floor));
+        let waiting = Arc::new(Waiting::new(options.max_waiting, options.max_waiting_bytes));
+        let shared = Shared {
+            pool,
+            waiting,
+            space,
+            tree,
+            reader: reader.clone(),
+            published,
+            cosigning: None,
+            alarm,
+            threads: Mutex::default(),
+            _frozen: Some(lock),
+        };
+        Ok((Self { shared: Arc::new(shared) }, reader))
     }
 
     fn start(data: &Path, recovered: Recovered, options: Options) -> Result<(Self, Reader), OpenError> {
         let Recovered { lock, key, highwater, database, tree, frontier, head, published, .. } = recovered;
-        let mut publishing =
-            Publisher::new(Arc::clone(&database), Arc::clone(&tree), highwater, key, published, options.clock.clone());
-        let first = publishing.publish(&head)?;
+        let (clock, time) = (options.clock.clone(), highwater.mark().time);
+        let size = published.as_ref().map(|published| published.head().size);
+        let signing = Publisher::new(Arc::clone(&database), Arc::clone(&tree), highwater, key, size, clock);
+        let (publishing, first) = Publishing::begin(data, &options, signing, head, (published, time))?;
+        let cosigning = publishing.cosigning();
         let (sender, published) = watch::channel(first);
+        let (alarming, alarm) = watch::channel(None);
         let reader = Reader::new(Arc::clone(&tree), published.clone());
         let pool = Arc::new(Pool::new(options.gather));
         let space = Arc::new(Space::new(data, options.room.floor));
-        let (signing, to_publish) = mpsc::channel();
+        let (committed, to_publish) = unbounded_channel();
         let (grown, to_seal) = mpsc::channel();
         let committing = Committer::new(
             Arc::clone(&pool),
@@ -157,7 +201,7 @@ impl Sequencer {
             Arc::clone(&tree),
             (head, frontier),
             options.clock,
-            (signing, grown.clone()),
+            (committed, grown.clone()),
         );
         let sealer = Sealer::new(database, Arc::clone(&tree), head.epoch);
         // What a crash left unsealed; the sealer is not started yet, so it is there to receive.
@@ -169,28 +213,39 @@ impl Sequencer {
         let threads = vec![
             spawn("committer", &lock, &pool, move || committing.run())?,
             spawn("publisher", &lock, &pool, {
-                let pool = Arc::clone(&pool);
-                move || publishing.run(&to_publish, &sender, &pool)
+                let listeners = Listeners { published: sender, alarm: alarming, pool: Arc::clone(&pool) };
+                move || publishing.run(to_publish, &listeners)
             })?,
             spawn("sealer", &lock, &pool, move || sealer.run(&to_seal))?,
         ];
         let waiting = Arc::new(Waiting::new(options.max_waiting, options.max_waiting_bytes));
         let threads = Mutex::new(threads);
-        let shared = Shared { pool, waiting, space, tree, reader: reader.clone(), published, threads };
+        let reader_too = reader.clone();
+        let shared = Shared {
+            pool,
+            waiting,
+            space,
+            tree,
+            reader: reader_too,
+            published,
+            cosigning,
+            alarm,
+            threads,
+            _frozen: None,
+        };
         Ok((Self { shared: Arc::new(shared) }, reader))
     }
 
     /// Logs a statement and resolves when it is published. Dropping the future does not take it back.
     pub async fn submit(&self, submission: Submission) -> Result<Ack, SubmitError> {
         let shared = &self.shared;
-        let Submission { envelope, statement } = submission;
-        let record = Arc::new(Record::of_statement(&envelope, &statement)?);
+        let Submission { record, id, signer, signer_id } = submission;
         // Before the look itself: what is sealed in between counts as not looked at.
         let looked_below = shared.tree.index().covered();
-        let same = shared.tree.index().statement(statement.id()).map_err(ReadError::from)?;
+        let same = shared.tree.index().statement(id).map_err(ReadError::from)?;
         if !same.is_empty() {
-            let (tree, statement) = (Arc::clone(&shared.tree), statement.clone());
-            let find = move || Ok(duplicates::find(&tree, &same, statement.id(), statement.signer())?);
+            let (tree, signer) = (Arc::clone(&shared.tree), signer.clone());
+            let find = move || Ok(duplicates::find(&tree, &same, id, &signer)?);
             if let Some(index) = blocking(find).await? {
                 return self.duplicate(index).await;
             }
@@ -200,15 +255,7 @@ impl Sequencer {
         }
         let permit = Waiting::enter(&shared.waiting, record.entry().as_bytes().len()).ok_or(SubmitError::Busy)?;
         let (reply, answer) = oneshot::channel();
-        let item = Item {
-            record,
-            id: statement.id(),
-            signer: SignerId::of(statement.signer()),
-            key: statement.signer().clone(),
-            looked_below,
-            reply,
-            permit,
-        };
+        let item = Item { record, id, signer: signer_id, key: signer, looked_below, reply, permit };
         shared.pool.push(item).map_err(|_| SubmitError::Stopped)?;
         match answer.await {
             Ok(Outcome::Logged(ack)) => Ok(ack),
@@ -248,6 +295,22 @@ impl Sequencer {
     /// Number of committed entries, published or not.
     pub fn size(&self) -> TreeSize {
         self.shared.tree.size()
+    }
+
+    /// How the witnesses do; `None` without a witness policy.
+    pub fn cosigning(&self) -> Option<Cosigning> {
+        self.shared.cosigning.as_ref().map(|cosigning| cosigning.borrow().clone())
+    }
+
+    /// Resolves when the log must not go on because its key signed two histories, with what is known of it.
+    pub async fn alarmed(&self) -> String {
+        let mut alarm = self.shared.alarm.clone();
+        let alarmed = alarm.wait_for(Option::is_some).await.ok().and_then(|alarm| (*alarm).clone());
+        match alarmed {
+            Some(alarm) => alarm,
+            // The publisher ended, and nothing of the kind happened.
+            None => std::future::pending().await,
+        }
     }
 
     /// Accepts nothing more, publishes what was accepted, answers everybody, and lets go of the folder.
@@ -317,7 +380,4 @@ pub enum SubmitError {
     /// The log cannot read what it holds.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// No log entry.
-    #[error(transparent)]
-    Entry(#[from] TileError),
 }

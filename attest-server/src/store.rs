@@ -6,8 +6,10 @@
 //! | `log.id` | which log this is; written last by `init` | [`identity`] |
 //! | `log.key` | the secret key, mode 0600 | [`identity`] |
 //! | `db/` | what changes: the head, entries that are not sealed yet, the signed checkpoint | [`sled`] |
+//! | `db.found/` | `db/` as this start found it, until the first write | [`sled`] |
 //! | `tile/` | what never changes again: full tiles and compressed entry bundles | [`tiles`] |
 //! | `index/` | derived: statement, artifact and project to leaf index | [`index`] |
+//! | `negatives/` | derived: where what speaks against files is | [`negatives`] |
 //! | `highwater` | the largest tree that was ever signed | [`highwater`] |
 //! | `reserve` | bytes to give back when the disk is full | [`space`] |
 //!
@@ -33,6 +35,7 @@ pub mod index;
 pub mod lock;
 #[cfg(test)]
 pub(crate) mod memory;
+pub mod negatives;
 pub mod record;
 mod run;
 pub mod sled;

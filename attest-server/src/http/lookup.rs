@@ -18,7 +18,10 @@ use axum::{
 };
 
 use super::{Problem, Site, request};
-use crate::reader::{ReadError, Reader};
+use crate::{
+    reader::{ReadError, Reader},
+    store::index::Keys,
+};
 
 /// [`MAX_LOOKUP`] digests of 64 digits, with quotes, comma, and room for spaces.
 const MAX_BODY: usize = 128 * 1024;
@@ -79,6 +82,13 @@ fn find(reader: &Reader, digests: &[ArtifactDigest], from: LeafIndex) -> Result<
     Ok(Found { artifacts: artifacts.collect::<Result<_, _>>()?, checkpoint: published.note.clone() })
 }
 
+/// What became of an entry that the index found.
+enum Taken {
+    Entry(FoundEntry),
+    OtherFile,
+    NextPage,
+}
+
 /// One answer while it is put together.
 struct Page<'a> {
     reader: &'a Reader,
@@ -91,32 +101,41 @@ impl Page<'_> {
     fn artifact(&mut self, sha256: ArtifactDigest, from: LeafIndex) -> Result<FoundArtifact, ReadError> {
         let indexes = self.reader.lookup(sha256, from, self.size, MAX_ENTRIES + 1)?;
         let mut entries = Vec::with_capacity(indexes.len().min(MAX_ENTRIES));
-        let mut more_from = None;
+        // As many hints as were asked for: there may be more behind them, also where all of these are of other files. Two
+        // digests with one fingerprint are cheap to make for whoever makes the file, and must not hide what is said of it.
+        let mut more_from = indexes.get(MAX_ENTRIES).map(|last| last.get() + 1);
         for index in indexes {
             let fits = entries.len() < MAX_ENTRIES;
-            let Some(entry) = self.entry(index, fits)? else {
-                more_from = Some(index.get());
-                break;
-            };
-            entries.push(entry);
+            match self.entry(sha256, index, fits)? {
+                Taken::Entry(entry) => entries.push(entry),
+                Taken::OtherFile => {}
+                Taken::NextPage => {
+                    more_from = Some(index.get());
+                    break;
+                }
+            }
         }
         Ok(FoundArtifact { sha256, entries, more_from })
     }
 
-    /// The entry with its proof, or nothing when it belongs on the next page.
-    fn entry(&mut self, index: LeafIndex, fits: bool) -> Result<Option<FoundEntry>, ReadError> {
+    /// The entry with its proof, where it is about that file and has room.
+    fn entry(&mut self, sha256: ArtifactDigest, index: LeafIndex, fits: bool) -> Result<Taken, ReadError> {
         if !fits || (self.started && self.budget == 0) {
-            return Ok(None);
+            return Ok(Taken::NextPage);
         }
         let bytes = self.reader.entry(index)?;
+        // What the index finds is a hint.
+        if Keys::of_entry(&bytes).subject.is_none_or(|(digest, _)| digest != sha256) {
+            return Ok(Taken::OtherFile);
+        }
         if self.started && bytes.len() > self.budget {
             self.budget = 0;
-            return Ok(None);
+            return Ok(Taken::NextPage);
         }
         self.started = true;
         self.budget = self.budget.saturating_sub(bytes.len());
         let proof = self.reader.prove(index, self.size)?;
-        Ok(Some(FoundEntry {
+        Ok(Taken::Entry(FoundEntry {
             index: index.get(),
             // Indexed entries are envelopes that parsed, and those are ASCII.
             envelope: String::from_utf8_lossy(&bytes).into_owned(),
@@ -128,6 +147,54 @@ impl Page<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        fixtures::{self, TestLog, options, submission},
+        sequencer::Sequencer,
+        store::index::Index,
+    };
+
+    #[tokio::test]
+    async fn hints_that_lead_to_other_files_hide_no_entry_behind_them() {
+        let log = TestLog::new();
+        let (sequencer, reader) = Sequencer::open(&log.data(), options()).unwrap();
+        let submitted = (0..256).map(|number| {
+            let sequencer = sequencer.clone();
+            async move { sequencer.submit(submission(number, 1)).await.unwrap() }
+        });
+        // One after the other: entry N is about file N / 2.
+        for submitted in submitted {
+            submitted.await;
+        }
+        sequencer.shutdown().await;
+        drop(reader);
+
+        // The index as it is where the digests of the first 220 files have the fingerprint of the one of entry 240.
+        let sought = fixtures::artifact(&submission(240, 1));
+        let keys: Vec<Keys> = (0..256)
+            .map(|number| {
+                let mut keys = Keys::of_entry(submission(number, 1).entry().as_bytes());
+                if let Some((digest, _)) = keys.subject.as_mut().filter(|_| number < 220) {
+                    *digest = sought;
+                }
+                keys
+            })
+            .collect();
+        std::fs::remove_dir_all(log.data().join("index")).unwrap();
+        let index = Index::open(&log.data()).unwrap();
+        index.add(LeafIndex::new(0), &keys).unwrap();
+        drop(index);
+
+        let (sequencer, reader) = Sequencer::open(&log.data(), options()).unwrap();
+        let (mut from, mut found) = (Some(0), Vec::new());
+        while let Some(next) = from {
+            let answer = find(&reader, &[sought], LeafIndex::new(next)).unwrap().artifacts.remove(0);
+            found.extend(answer.entries.iter().map(|entry| entry.index));
+            assert!(answer.more_from.is_none_or(|more| more > next));
+            from = answer.more_from;
+        }
+        assert_eq!(found, [240, 241]);
+        sequencer.shutdown().await;
+    }
 
     #[test]
     fn a_page_has_one_spelling() {

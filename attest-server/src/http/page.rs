@@ -29,6 +29,10 @@ fn write_page(text: &mut String, site: &Site, statements: u64) -> std::fmt::Resu
         "\nAn append-only log of signed statements about rebuilt Python packages: \"this file was reproduced from that \
          source\".\nStatements: {statements}\n"
     )?;
+    if let Some(frozen) = site.freeze.now() {
+        let next = frozen.next().map(|next| format!("; submit to {next}")).unwrap_or_default();
+        writeln!(text, "This log accepts nothing more: {frozen}{next}\n")?;
+    }
     for vkey in &site.vkeys {
         writeln!(text, "verifier key  {vkey}")?;
     }
@@ -38,9 +42,12 @@ fn write_page(text: &mut String, site: &Site, statements: u64) -> std::fmt::Resu
          GET  /tile/L/N[.p/W]                   hashes (c2sp.org/tlog-tiles)\n\
          GET  /tile/entries/N[.p/W]             statements\n\
          GET  /api/v1/artifacts/SHA256[?from=N] all about one file\n\
+         GET  /api/v1/negatives[?shards=XX...]  signed list of what speaks against files\n\
+         GET  /negatives/SHA256                 a part of it\n\
          POST /api/v1/lookup                    all about many files"
     )?;
     if let Role::Log { rebuilders, .. } = &site.role {
+        let rebuilders = rebuilders.current();
         writeln!(text, "POST /api/v1/statements                submit a statement\n")?;
         if let Some(operator) = rebuilders.operator() {
             writeln!(text, "Run by {operator}.")?;

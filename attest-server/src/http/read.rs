@@ -4,16 +4,21 @@ use std::sync::Arc;
 
 use attest_core::tile::Resource;
 use axum::{
+    body::{Body, Bytes},
     extract::{Request, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
 use sha2::{Digest as _, Sha256};
 
-use super::{Problem, Site};
+use super::{Problem, Site, file_body::FileBody};
+use crate::reader::{Content, Reader};
 
 /// tlog-tiles "Merkle Tree": tiles and bundles never change, partial ones included.
 const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+
+const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
+const NOT_PUBLISHED: Problem = Problem::NotFound { what: "the published tree has no such tile or bundle" };
 
 /// Any path that is no other endpoint.
 pub(super) async fn read(State(site): State<Arc<Site>>, request: Request) -> Result<Response, Problem> {
@@ -24,17 +29,35 @@ pub(super) async fn read(State(site): State<Arc<Site>>, request: Request) -> Res
     if resource == Resource::Checkpoint {
         return checkpoint(&site);
     }
-    let reader = site.reader.clone();
+    let reader = &site.reader;
+    if !reader.has(resource) {
+        return Err(NOT_PUBLISHED);
+    }
+    let tag = tag(&site, resource);
+    if matches_tag(request.headers(), &tag) {
+        return Ok(immutable(StatusCode::NOT_MODIFIED.into_response(), tag));
+    }
+    let mut response = match reader.at_once(resource)? {
+        Some(Content::Bytes(bytes)) => bytes.into_response(),
+        Some(Content::File(file)) => Response::new(Body::new(FileBody::new(file))),
+        None => wait_for(reader.clone(), resource).await?.into_response(),
+    };
+    response.headers_mut().insert(header::CONTENT_TYPE, OCTETS);
+    if matches!(resource, Resource::Bundle(_)) {
+        // tlog-tiles "Log entries": gzip may be sent with no negotiation, and this is the stored form.
+        response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    Ok(immutable(response, tag))
+}
+
+/// The bytes of a tile or bundle that is not in memory.
+async fn wait_for(reader: Reader, resource: Resource) -> Result<Bytes, Problem> {
     let found = tokio::task::spawn_blocking(move || match resource {
         Resource::Checkpoint => Ok(None),
         Resource::Tile(id) => reader.tile(id),
         Resource::Bundle(id) => reader.bundle(id),
     });
-    let bytes = found
-        .await
-        .map_err(|_| Problem::Interrupted)??
-        .ok_or(Problem::NotFound { what: "the published tree has no such tile or bundle" })?;
-    Ok(immutable(&resource, bytes, request.headers()))
+    found.await.map_err(|_| Problem::Interrupted)??.ok_or(NOT_PUBLISHED)
 }
 
 fn resource(path: &str) -> Result<Resource, Problem> {
@@ -62,22 +85,14 @@ fn checkpoint(site: &Site) -> Result<Response, Problem> {
     Ok((headers, published.note.clone()).into_response())
 }
 
-fn immutable(resource: &Resource, bytes: Vec<u8>, asked: &HeaderMap) -> Response {
-    // Over the bytes as sent: another log that takes over this URL has other tags.
-    let digest = Sha256::digest(&bytes);
-    let tag = format!("\"{}\"", hex(&digest[..16]));
+/// What is named by its own digest.
+pub(super) fn by_digest(bytes: Vec<u8>, digest: &str, asked: &HeaderMap) -> Response {
+    let tag = format!("\"{digest}\"");
     let known = matches_tag(asked, &tag);
-    let mut response = if known {
-        StatusCode::NOT_MODIFIED.into_response()
-    } else {
-        let mut response = bytes.into_response();
-        if matches!(resource, Resource::Bundle(_)) {
-            // tlog-tiles "Log entries": gzip may be sent with no negotiation, and this is the stored form.
-            let gzip = HeaderValue::from_static("gzip");
-            response.headers_mut().insert(header::CONTENT_ENCODING, gzip);
-        }
-        response
-    };
+    immutable(if known { StatusCode::NOT_MODIFIED.into_response() } else { bytes.into_response() }, tag)
+}
+
+fn immutable(mut response: Response, tag: String) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, IMMUTABLE);
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
@@ -85,6 +100,19 @@ fn immutable(resource: &Resource, bytes: Vec<u8>, asked: &HeaderMap) -> Response
         headers.insert(header::ETAG, tag);
     }
     response
+}
+
+/// A log never has two contents under one path, so its key and the path say which content it is, and nothing has to be
+/// read to know. Another log that takes over this URL has another key, even under the same name, and so other tags.
+///
+/// A bundle's tag is weak (RFC 9110 section 8.8.1): the entries are the same for ever, the gzip around them is not.
+fn tag(site: &Site, resource: Resource) -> String {
+    let mut hash = Sha256::new();
+    for part in [site.vkeys.first().map_or("", String::as_str), "\n", &resource.to_string()] {
+        hash.update(part);
+    }
+    let weak = if matches!(resource, Resource::Bundle(_)) { "W/" } else { "" };
+    format!("{weak}\"{}\"", hex(&hash.finalize()[..16]))
 }
 
 /// RFC 9110 section 13.1.2: `*`, or a list of tags compared without their weakness mark.
@@ -95,7 +123,11 @@ fn matches_tag(asked: &HeaderMap, tag: &str) -> bool {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .map(str::trim)
-        .any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == tag)
+        .any(|one| one == "*" || opaque(one) == opaque(tag))
+}
+
+fn opaque(tag: &str) -> &str {
+    tag.strip_prefix("W/").unwrap_or(tag)
 }
 
 fn hex(bytes: &[u8]) -> String {

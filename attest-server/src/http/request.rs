@@ -1,7 +1,7 @@
-//! What surrounds every request: an id, a time limit, one log line; and reading a body within a limit.
+//! What surrounds every request: an id, the limits of its client, a time limit, one log line; and reading a body.
 
 use std::{
-    fmt,
+    net::IpAddr,
     sync::{
         Arc, LazyLock,
         atomic::{AtomicU64, Ordering},
@@ -13,62 +13,160 @@ use attest_core::api;
 use axum::{
     body::{Body, Bytes, HttpBody as _},
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
 use hyper::body::Frame;
 use tracing::Instrument as _;
 
-use super::{Problem, Site};
+use super::{Problem, problem};
+use crate::{
+    metrics::{Endpoint, instruments},
+    quota::{
+        Moment,
+        addresses::{Access, Addresses, Presence, TooMany},
+        client::TrustedProxies,
+    },
+};
 
 /// Of a body over the limit, this many times the limit is still read and dropped: a client that is closed on while it
 /// writes sees a reset instead of the answer that explains it.
 const DRAIN: usize = 16;
 
-/// Names a request in the logs and in the answer's `x-request-id`: random per process, then counted.
-struct RequestId(u64, u64);
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Letters of an id that a client or a proxy brings.
+const MAX_REQUEST_ID: usize = 64;
+
+/// Names a request in the logs, in errors and in the answer's `x-request-id`: as a client or proxy called it, or else
+/// random per process, then counted.
+struct RequestId(String);
 
 impl RequestId {
+    fn of(headers: &HeaderMap) -> Self {
+        let brought = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok()).filter(|id| is_plain(id));
+        brought.map_or_else(Self::next, |id| Self(id.to_owned()))
+    }
+
     fn next() -> Self {
         static PROCESS: LazyLock<u64> = LazyLock::new(|| getrandom::u64().unwrap_or_default());
         static COUNT: AtomicU64 = AtomicU64::new(0);
-        Self(*PROCESS, COUNT.fetch_add(1, Ordering::Relaxed))
+        Self(format!("{:016x}-{}", *PROCESS, COUNT.fetch_add(1, Ordering::Relaxed)))
     }
 }
 
-impl fmt::Display for RequestId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}-{}", self.0, self.1)
-    }
+/// Nothing that could be taken for another line, field or markup wherever logs are read.
+fn is_plain(id: &str) -> bool {
+    (1..=MAX_REQUEST_ID).contains(&id.len())
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
 }
 
 /// Middleware around all handlers.
-pub(super) async fn around(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
-    let id = RequestId::next();
+pub(super) async fn around(State(limit): State<Duration>, request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let method = request.method().clone();
-    let path = loggable(request.uri().path());
-    let limit = site.request_timeout;
-    let span = tracing::error_span!("request", %id);
+    let RequestId(id) = RequestId::of(request.headers());
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let endpoint = endpoint(uri.path());
+    let span = tracing::error_span!("request", id);
     let answer = async {
-        let response = tokio::time::timeout(limit, next.run(request))
-            .await
-            .unwrap_or_else(|_| Problem::Timeout { seconds: limit.as_secs() }.into_response());
-        let (status, milliseconds) = (response.status().as_u16(), milliseconds(started.elapsed()));
+        let response = answer(limit, request, next, endpoint, started).await;
+        let (took, status) = (started.elapsed(), response.status().as_u16());
+        instruments().http.answered(endpoint, status, took);
+        if endpoint == Endpoint::Statements && response.status().is_success() {
+            instruments().stages.total.observe(took);
+        }
+        // The path is put together only where it is logged.
+        let milliseconds = milliseconds(took);
         if status >= 500 {
-            tracing::warn!(%method, path, status, milliseconds, "answered");
+            tracing::warn!(%method, path = loggable(uri.path()), status, milliseconds, "answered");
         } else {
-            tracing::debug!(%method, path, status, milliseconds, "answered");
+            tracing::debug!(%method, path = loggable(uri.path()), status, milliseconds, "answered");
         }
         response
     };
-    let mut response = answer.instrument(span).await;
-    if let Ok(value) = HeaderValue::try_from(id.to_string()) {
-        response.headers_mut().insert("x-request-id", value);
+    let response = answer.instrument(span).await;
+    let mut response = problem::finish(response, &id);
+    if let Ok(value) = HeaderValue::try_from(id) {
+        response.headers_mut().insert(REQUEST_ID, value);
     }
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
+}
+
+async fn answer(limit: Duration, request: Request, next: Next, endpoint: Endpoint, started: Instant) -> Response {
+    // In flight until the answer is there. Only requests without a connection, in tests, have no visitor.
+    let _presence =
+        match request.extensions().get::<Visitor>().map(|visitor| visitor.enter(&request, endpoint, started)) {
+            Some(Err(too_many)) => return Problem::TooManyRequests(too_many).into_response(),
+            Some(Ok(presence)) => presence,
+            None => None,
+        };
+    if *request.method() == Method::OPTIONS {
+        return preflight(endpoint);
+    }
+    tokio::time::timeout(limit, next.run(request))
+        .await
+        .unwrap_or_else(|_| Problem::Timeout { seconds: limit.as_secs() }.into_response())
+}
+
+/// Who is at the other end of a connection, and what is known of it.
+#[derive(Clone, Debug)]
+pub(super) struct Visitor {
+    pub(super) peer: IpAddr,
+    pub(super) doors: Arc<Doors>,
+}
+
+/// What all connections of a listener share.
+#[derive(Debug)]
+pub(super) struct Doors {
+    pub(super) proxies: TrustedProxies,
+    pub(super) addresses: Arc<Addresses>,
+}
+
+impl Visitor {
+    fn enter(&self, request: &Request, endpoint: Endpoint, now: Instant) -> Result<Option<Presence>, TooMany> {
+        let Some(client) = self.doors.proxies.request(self.peer, request.headers()) else {
+            return Ok(None);
+        };
+        let access = match endpoint {
+            Endpoint::Statements => Access::Submit,
+            Endpoint::Lookup => Access::Lookup,
+            // Up to 8 MiB of shards, put together for this one answer.
+            _ if request.uri().path() == api::NEGATIVES && request.uri().query().is_some() => Access::Lookup,
+            _ => Access::Read,
+        };
+        self.doors.addresses.request(client, access, Moment::of(now)).map(Some)
+    }
+}
+
+fn endpoint(path: &str) -> Endpoint {
+    match path {
+        "/checkpoint" => Endpoint::Checkpoint,
+        "/healthz" | "/readyz" | "/metrics" => Endpoint::Health,
+        api::STATEMENTS => Endpoint::Statements,
+        api::LOOKUP => Endpoint::Lookup,
+        path if path.starts_with("/tile/entries/") => Endpoint::Entries,
+        path if path.starts_with("/tile/") => Endpoint::Tile,
+        path if path.starts_with(api::ARTIFACTS) => Endpoint::Lookup,
+        _ => Endpoint::Other,
+    }
+}
+
+/// Fetch standard, "CORS-preflight fetch": a page in a browser asks before it posts, or sends a header of its own.
+/// Everything here is public, so any page may.
+fn preflight(endpoint: Endpoint) -> Response {
+    let methods = match endpoint {
+        Endpoint::Statements | Endpoint::Lookup => "GET, HEAD, POST, OPTIONS",
+        _ => "GET, HEAD, OPTIONS",
+    };
+    let headers = [
+        (header::ALLOW, methods),
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+        (header::ACCESS_CONTROL_ALLOW_METHODS, methods),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, "content-type, if-none-match, x-request-id"),
+        (header::ACCESS_CONTROL_MAX_AGE, "86400"),
+    ];
+    (StatusCode::NO_CONTENT, headers).into_response()
 }
 
 /// Which digests a client asks about says what it is about to install: that is not logged.
@@ -87,22 +185,19 @@ pub(super) async fn body(
     expected: &'static str,
     limit: usize,
 ) -> Result<Bytes, Problem> {
-    let content_type = text(headers, header::CONTENT_TYPE.as_str());
-    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    let content_type = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    let content_type = String::from_utf8_lossy(content_type);
     let found = match headers.get(header::CONTENT_ENCODING) {
-        None if essence.eq_ignore_ascii_case(expected) => None,
+        None if essence.eq_ignore_ascii_case(expected.as_bytes()) => None,
         None if content_type.is_empty() => Some("none".to_owned()),
-        None => Some(content_type),
+        None => Some(content_type.into_owned()),
         Some(_) => Some(format!("{content_type} with an encoding")),
     };
     if let Some(found) = found {
         return Err(Problem::ContentType { expected, found });
     }
     collect(body, limit).await
-}
-
-fn text(headers: &HeaderMap, name: &str) -> String {
-    headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).unwrap_or_default()
 }
 
 async fn collect(mut body: Body, limit: usize) -> Result<Bytes, Problem> {

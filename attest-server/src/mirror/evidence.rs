@@ -3,26 +3,9 @@
 //! One JSON file per finding under `DIR/evidence`, written once and never changed. As long as one is there, the mirror does
 //! not advance (docs/TRUST.md 5.4): an operator reads it, publishes it, and moves it away to go on.
 //!
-//! ```json
-//! {
-//!   "origin": "log.example.org/attest",
-//!   "vkey": "log.example.org/attest+…",
-//!   "upstream": "https://log.example.org",
-//!   "detectedAt": "2026-11-21T23:00:00Z",
-//!   "held": "…the checkpoint that this mirror holds, with its signatures…",
-//!   "seen": "…the checkpoint that contradicts it…",
-//!   "size": 17,
-//!   "signedRoot": "…the root that the smaller checkpoint signs…",
-//!   "foundRoot": "…the root of the first 17 entries of the tree that the larger one signs…",
-//!   "tiles": { "tile/0/000.p/40": "…base64…" }
-//! }
-//! ```
-//!
-//! To check it without this program: verify both signatures, recompute the larger checkpoint's root from the tiles, and
-//! from the same tiles the root of the first `size` entries. With two checkpoints of one size no tiles are needed.
+//! [`attest_core::fork`] has the form, and checks it.
 
 use std::{
-    collections::BTreeMap,
     fs::{self, File, OpenOptions},
     io::{self, Write as _},
     path::{Path, PathBuf},
@@ -30,13 +13,11 @@ use std::{
 
 use attest_core::{
     checkpoint::LogCheckpoint,
+    fork::ForkEvidence,
     merkle::{NodeHash, RootHash, TreeSize},
-    note::VerifierKey,
-    tile::{Resource, TileId, encode_tile},
+    tile::TileId,
     time::Timestamp,
 };
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use serde::Serialize;
 
 const FOLDER: &str = "evidence";
 
@@ -69,49 +50,18 @@ impl std::fmt::Display for Fork {
     }
 }
 
-/// The form of the file.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Finding {
-    origin: String,
-    vkey: String,
-    upstream: String,
-    detected_at: String,
-    held: String,
-    seen: String,
-    size: u64,
-    signed_root: String,
-    found_root: String,
-    tiles: BTreeMap<String, String>,
-}
-
 impl Fork {
     /// Writes the evidence under `data`, durable on return, and gives the file's path.
     ///
     /// # Errors
     /// The file could not be written. The caller must treat the log as forked all the same.
-    pub fn keep(&self, data: &Path, log: &VerifierKey, upstream: &str, now: Timestamp) -> io::Result<PathBuf> {
+    pub fn keep(&self, data: &Path, upstream: &str, now: Timestamp) -> io::Result<PathBuf> {
         let folder = data.join(FOLDER);
         fs::create_dir_all(&folder)?;
-        let tiles = self
-            .tiles
-            .iter()
-            .map(|(tile, hashes)| (Resource::Tile(*tile).to_string(), STANDARD.encode(encode_tile(hashes))));
-        let finding = Finding {
-            origin: self.held.checkpoint().origin.clone(),
-            vkey: log.to_string(),
-            upstream: upstream.to_owned(),
-            detected_at: now.to_string(),
-            held: self.held.note().to_string(),
-            seen: self.seen.note().to_string(),
-            size: self.size.get(),
-            signed_root: self.signed.to_string(),
-            found_root: self.found.to_string(),
-            tiles: tiles.collect(),
-        };
-        let text = serde_json::to_vec_pretty(&finding)?;
+        let tiles = self.tiles.iter().map(|(tile, hashes)| (*tile, hashes.as_slice()));
+        let text = ForkEvidence::new((&self.held, &self.seen), self.found, tiles, upstream, now).to_json();
         let (mut file, path) = create_new(&folder, now)?;
-        file.write_all(&text)?;
+        file.write_all(text.as_bytes())?;
         file.sync_all()?;
         // The name has to survive a power cut too: it is what keeps the mirror from advancing after a restart.
         File::open(&folder)?.sync_all()?;

@@ -1,7 +1,6 @@
 //! One round of following a log: look, judge, verify, and only then store.
 
 use std::{
-    collections::VecDeque,
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
@@ -9,27 +8,27 @@ use std::{
 
 use attest_core::{
     checkpoint::{CheckpointError, LogCheckpoint, UnverifiedCheckpoint},
-    merkle::{NodeHash, TreeSize},
+    merkle::TreeSize,
     note::VerifierKey,
-    tile::{BundleId, Entry, Resource, TILE_WIDTH, new_bundles},
+    tile::Resource,
+    time::Timestamp,
 };
-use tokio::task::JoinHandle;
+use sha2::{Digest as _, Sha256};
 
 use super::{
+    catch_up::catch_up,
     evidence::{self, Fork},
-    judge::{Held, JudgeError, Judgement, judge},
-    pending::{self, PendingError},
-    tree::{Anchor, SignedTree, TreeError},
+    judge::{Held, JudgeError, Judgement, in_line, judge},
+    pending::{Pending, PendingError},
+    tree::{SignedTree, TreeError},
 };
 use crate::{
     clock::Clock,
     fetch::{FetchError, Upstream},
-    mirror_store::{MirrorError, MirrorStore},
+    mirror_store::{MirrorError, MirrorStore, stages},
     reader::Reader,
 };
 
-/// Bundles that are fetched at a time. The largest ones have 16 MiB each; usual ones a few hundred KiB.
-const WINDOW: usize = 8;
 /// A checkpoint has no time of its own: the cosignature of an idle log is renewed, so that clients can tell idle from
 /// cut off.
 const RENEW_AFTER: Duration = Duration::from_secs(600);
@@ -43,6 +42,8 @@ pub struct Follower {
     held: Held,
     clock: Clock,
     cosigned: Option<Instant>,
+    /// SHA-256 of the note that was fetched last, and when it was seen for the first time.
+    note: Option<([u8; 32], Timestamp)>,
     /// A fork whose evidence could not be written yet. It counts all the same.
     unkept: Option<Box<Fork>>,
 }
@@ -107,6 +108,9 @@ pub enum UpstreamError {
     /// Tiles that are not in the signed tree.
     #[error(transparent)]
     Tree(#[from] TreeError),
+    /// Two signed trees, and nothing that shows that one is the beginning of the other.
+    #[error(transparent)]
+    Unproven(JudgeError),
     /// Entries that are not in the signed tree.
     #[error("{0} does not hash to what the checkpoint signs")]
     Entries(Resource),
@@ -146,6 +150,7 @@ impl From<JudgeError> for FollowError {
     fn from(error: JudgeError) -> Self {
         match error {
             JudgeError::Upstream(error) => Self::Upstream(error.into()),
+            JudgeError::Unproven { .. } => Self::Upstream(UpstreamError::Unproven(error)),
             error => Self::Own(OwnError::Judge(error)),
         }
     }
@@ -163,8 +168,8 @@ impl Follower {
         clock: Clock,
     ) -> Result<Self, PendingError> {
         let log = store.upstream().clone();
-        let held = Held { store: Arc::new(store), reader, pending: pending::read(&data, &log)? };
-        Ok(Self { data, log, upstream, held, clock, cosigned: None, unkept: None })
+        let held = Held { store: Arc::new(store), reader, pending: Pending::open(&data, &log)? };
+        Ok(Self { data, log, upstream, held, clock, cosigned: None, note: None, unkept: None })
     }
 
     /// Looks at the log once, and catches up with what it shows.
@@ -175,146 +180,102 @@ impl Follower {
         if let Some(fork) = self.unkept.take() {
             return Err(self.forked(fork));
         }
-        let seen = self.look().await?;
-        let upstream = self.upstream.clone();
-        let served = self.held.store.checkpoint().map(|served| served.head());
-        match judge(&self.held, &seen, &upstream).await? {
-            Judgement::Same => {
-                if self.cosigned.is_none_or(|last| last.elapsed() >= RENEW_AFTER) {
-                    self.advance(seen).await?;
+        let seen = match self.held.pending.overdue() {
+            Some(overdue) => overdue.clone(),
+            None => self.look().await?,
+        };
+        let (upstream, size) = (self.upstream.clone(), seen.head().size);
+        let served = self.held.store.checkpoint().map(|served| served.head().size);
+        if served.is_none_or(|served| size > served) {
+            // If we crash from here on, this note stays what the log is held to, and explains every entry that is stored
+            // beyond what is served.
+            self.held.pending.add(&seen, served).map_err(OwnError::from)?;
+        }
+        let judgement = judge(&self.held, &seen, &upstream).await?;
+        match &judgement {
+            Judgement::Behind => {
+                let held = served.unwrap_or(TreeSize::ZERO);
+                return Ok(Round::Behind { seen: size, held });
+            }
+            Judgement::Same if !self.is_due() => return Ok(Round::Current),
+            Judgement::Same | Judgement::Stored | Judgement::Ahead(_) => {
+                if let Some(fork) = in_line(&self.held, &seen, &upstream).await? {
+                    return Err(self.forked(fork));
                 }
+            }
+            Judgement::Fork(_) => {}
+        }
+        match judgement {
+            Judgement::Same => {
+                self.advance(seen).await?;
                 return Ok(Round::Current);
             }
-            Judgement::Behind => {
-                let held = served.map_or(TreeSize::ZERO, |served| served.size);
-                let seen = seen.head().size;
-                return Ok(Round::Behind { seen, held });
-            }
             Judgement::Fork(fork) => return Err(self.forked(fork)),
-            Judgement::Stored => {}
-            Judgement::Ahead(mut tree) => {
-                // If we crash from here on, this note explains every entry that is stored beyond what is served.
-                self.remember(&seen)?;
-                self.replicate(&mut tree).await?;
-            }
+            Judgement::Stored | Judgement::Behind => {}
+            Judgement::Ahead(mut tree) => self.replicate(&mut tree).await?,
         }
-        let size = seen.head().size;
         self.advance(seen).await?;
         Ok(Round::Advanced { size })
     }
 
+    /// When the log's note, cosignatures and all, was first seen to be what it is; `None` before the first look.
+    pub fn unchanged_since(&self) -> Option<Timestamp> {
+        self.note.map(|(_, since)| since)
+    }
+
+    /// Whether the cosignature of what is served has to be renewed.
+    fn is_due(&self) -> bool {
+        self.cosigned.is_none_or(|last| last.elapsed() >= RENEW_AFTER)
+    }
+
     fn forked(&mut self, fork: Box<Fork>) -> FollowError {
-        let evidence = fork.keep(&self.data, &self.log, self.upstream.url(), self.clock.now());
+        let evidence = fork.keep(&self.data, self.upstream.url(), self.clock.now());
+        // What is in the evidence need not be held against the log again, once an operator has taken that away.
+        let dropped = evidence.as_ref().ok().map(|_| self.held.pending.drop_tree(fork.seen.head()));
+        if let Some(Err(error)) = dropped {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the contradicting checkpoint stays pending, too");
+        }
         if evidence.is_err() {
             self.unkept = Some(fork.clone());
         }
         FollowError::Fork { fork, evidence }
     }
 
-    async fn look(&self) -> Result<LogCheckpoint, UpstreamError> {
+    async fn look(&mut self) -> Result<LogCheckpoint, UpstreamError> {
         let note = self.upstream.checkpoint().await?;
+        let digest = Sha256::digest(&note).into();
+        if self.note.is_none_or(|(known, _)| known != digest) {
+            self.note = Some((digest, self.clock.now()));
+        }
         Ok(UnverifiedCheckpoint::parse(&note)?.verify(&self.log)?)
     }
 
-    fn remember(&mut self, seen: &LogCheckpoint) -> Result<(), OwnError> {
-        let larger = |pending: &LogCheckpoint| pending.head().size >= seen.head().size;
-        if !self.held.pending.as_ref().is_some_and(larger) {
-            let seen = seen.clone().log_signed_only();
-            pending::write(&self.data, &seen)?;
-            self.held.pending = Some(seen);
-        }
-        Ok(())
-    }
-
-    /// Fetches the entries that are not stored yet, checks each bundle against `tree`, and appends them in order.
     async fn replicate(&self, tree: &mut SignedTree<'_, Upstream>) -> Result<(), FollowError> {
-        let mut bundles = new_bundles(self.held.store.head().size, tree.head().size);
-        let mut fetching: VecDeque<Fetch> = VecDeque::with_capacity(WINDOW);
-        loop {
-            while fetching.len() < WINDOW
-                && let Some(bundle) = bundles.next()
-            {
-                let anchor = tree.anchor(bundle).await.map_err(UpstreamError::Tree)?;
-                let fetch = verified(self.upstream.clone(), bundle, anchor);
-                fetching.push_back(Fetch(tokio::spawn(fetch)));
-            }
-            let Some(first) = fetching.pop_front() else {
-                return Ok(());
-            };
-            let mut fetched = vec![first.join().await?];
-            // What came meanwhile is stored in the same step: steps are synced, and syncs are what costs.
-            while fetching.front().is_some_and(Fetch::is_finished)
-                && let Some(next) = fetching.pop_front()
-            {
-                fetched.push(next.join().await?);
-            }
-            self.append(fetched).await?;
-        }
-    }
-
-    async fn append(&self, fetched: Vec<(BundleId, Vec<Entry>)>) -> Result<(), OwnError> {
-        let store = Arc::clone(&self.held.store);
-        let stored = tokio::task::spawn_blocking(move || {
-            let mut next = store.head().size.get();
-            let mut new = Vec::new();
-            for (bundle, mut entries) in fetched {
-                // The first bundle may have been stored in part.
-                let have = next.saturating_sub(bundle.index() * u64::from(TILE_WIDTH));
-                let have = usize::try_from(have).unwrap_or(usize::MAX).min(entries.len());
-                next += (entries.len() - have) as u64;
-                new.extend(entries.drain(have..));
-            }
-            store.append(new)
-        });
-        stored.await.map_err(|_| OwnError::Interrupted)??;
-        Ok(())
+        let store = &self.held.store;
+        let (from, began, cpu) = (store.head().size, Instant::now(), stages::process_time());
+        store.stages().take();
+        let done = catch_up(store, tree, &self.upstream).await;
+        let entries = store.head().size.get() - from.get();
+        tracing::debug!(
+            entries,
+            milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            cpu = u64::try_from(stages::process_time().saturating_sub(cpu).as_millis()).unwrap_or(u64::MAX),
+            stages = %store.stages().take(),
+            "replicated"
+        );
+        done
     }
 
     /// Makes `seen` the checkpoint that is served and cosigned; the store checks its root once more.
     async fn advance(&mut self, seen: LogCheckpoint) -> Result<(), OwnError> {
-        let store = Arc::clone(&self.held.store);
+        let (store, size) = (Arc::clone(&self.held.store), seen.head().size);
         let advanced = tokio::task::spawn_blocking(move || {
             let expected = store.checkpoint().map(|served| served.head());
             store.advance(expected, seen)
         });
         advanced.await.map_err(|_| OwnError::Interrupted)??;
+        self.held.pending.forget(size)?;
         self.cosigned = Some(Instant::now());
         Ok(())
     }
-}
-
-/// A fetch that ends when nobody waits for it any more.
-struct Fetch(JoinHandle<Result<(BundleId, Vec<Entry>), UpstreamError>>);
-
-impl Fetch {
-    fn is_finished(&self) -> bool {
-        self.0.is_finished()
-    }
-
-    async fn join(mut self) -> Result<(BundleId, Vec<Entry>), UpstreamError> {
-        (&mut self.0).await.unwrap_or(Err(UpstreamError::Interrupted))
-    }
-}
-
-impl Drop for Fetch {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// The entries of a bundle, once they hash to what the signed tree has. What they say is not looked at: an entry that is
-/// no statement is no vote, and never a reason to stop.
-async fn verified(
-    upstream: Upstream,
-    bundle: BundleId,
-    anchor: Anchor,
-) -> Result<(BundleId, Vec<Entry>), UpstreamError> {
-    let entries = upstream.bundle(bundle).await?;
-    let checked = tokio::task::spawn_blocking(move || {
-        let leaves: Vec<NodeHash> = entries.iter().map(|entry| entry.leaf_hash().into()).collect();
-        anchor.holds(&leaves).then_some(entries)
-    });
-    let entries = checked.await.map_err(|_| UpstreamError::Interrupted)?;
-    let entries = entries.ok_or(UpstreamError::Entries(Resource::Bundle(bundle)))?;
-    Ok((bundle, entries))
 }

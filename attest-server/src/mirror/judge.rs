@@ -1,8 +1,10 @@
 //! What a checkpoint that the log shows now means for what it showed before.
 //!
 //! Known are the checkpoint that is served, the entries that are stored (more than are served when a catch-up was
-//! interrupted), and the pending checkpoint that those were verified under. All of them are beginnings of one tree, and
-//! a new checkpoint has to be in line with each: a smaller one by our own tree, a larger one by the tiles of the log.
+//! interrupted), and every checkpoint that was seen and is not part of what is served ([`super::pending`]). All of them have
+//! to be of one growing tree: [`judge`] holds a new checkpoint to what we have, [`in_line`] to what was seen. Of two trees
+//! the smaller one is shown to be the beginning of the larger one by tiles of the larger one, each checked against its
+//! signed root: so what differs is proven, and what cannot be had is an outage, which stops the mirror and accuses nobody.
 
 use std::sync::Arc;
 
@@ -14,6 +16,7 @@ use attest_core::{
 
 use super::{
     evidence::Fork,
+    pending::Pending,
     tree::{SignedTree, SourceError, TileSource, TreeError},
 };
 use crate::{
@@ -29,8 +32,8 @@ pub struct Held {
     pub store: Arc<MirrorStore>,
     /// The published part of them.
     pub reader: Reader,
-    /// The largest checkpoint that entries were verified under.
-    pub pending: Option<LogCheckpoint>,
+    /// What was seen beyond that.
+    pub pending: Pending,
 }
 
 /// What a checkpoint is; only `Fork` says something about the log, and it is proven.
@@ -54,6 +57,19 @@ pub enum JudgeError {
     /// The tree of the new checkpoint could not be read: an outage.
     #[error(transparent)]
     Upstream(TreeError),
+    /// Nor could the one that shows how it and an earlier one go together: an outage, too.
+    #[error(
+        "the log does not show that its trees of {} and {} entries, both of which it signed, go together",
+        large.size, small.size
+    )]
+    Unproven {
+        /// The smaller tree.
+        small: TreeHead,
+        /// The larger one, whose tiles were asked for.
+        large: TreeHead,
+        /// What could not be had.
+        source: Box<TreeError>,
+    },
     /// Our own could not.
     #[error("this mirror cannot read its own tree")]
     Held(#[source] TreeError),
@@ -79,30 +95,64 @@ pub async fn judge<'a>(held: &Held, seen: &LogCheckpoint, upstream: &'a Upstream
         return judge_smaller(held, served, seen).await;
     }
     let stored = held.store.head();
-    let signed_by = |head: TreeHead| match (&served, &held.pending) {
-        (Some(served), _) if served.head() == head => Ok(served),
-        // What is stored beyond what is served was verified under the pending checkpoint.
-        (_, Some(pending)) => Ok(pending),
-        _ => Err(JudgeError::Unexplained { size: head.size }),
-    };
     if theirs.size <= stored.size {
         let root = stored_root(held, theirs.size).await?;
         if root == theirs.root {
             return Ok(Judgement::Stored);
         }
-        return Ok(fork(signed_by(stored)?, seen, theirs, root, vec![]));
+        let signed = signed_by(held, served.as_ref(), stored)?;
+        // It is proven to us, who hashed every entry. For others we add the tiles, where the log still has them.
+        let tiles = match SignedTree::open(signed.head(), upstream).await {
+            Ok(mut tree) => tree.root_at(theirs.size).await.map(|_| kept(&tree)).unwrap_or_default(),
+            Err(_) => vec![],
+        };
+        return Ok(fork(&signed, seen, theirs, root, tiles));
     }
     let mut tree = SignedTree::open(theirs, upstream).await.map_err(JudgeError::Upstream)?;
-    let pending = held.pending.as_ref().map(LogCheckpoint::head);
-    let known = [Some(stored), pending.filter(|pending| pending.size <= theirs.size)];
-    for known in known.into_iter().flatten() {
-        let root = tree.root_at(known.size).await.map_err(JudgeError::Upstream)?;
-        // The empty tree is stored before anything is, and is the beginning of every tree.
-        if root != known.root {
-            return Ok(fork(signed_by(known)?, seen, known, root, kept(&tree)));
-        }
+    let root = tree.root_at(stored.size).await.map_err(JudgeError::Upstream)?;
+    // The empty tree is stored before anything is, and is the beginning of every tree.
+    if root != stored.root {
+        return Ok(fork(&signed_by(held, served.as_ref(), stored)?, seen, stored, root, kept(&tree)));
     }
     Ok(Judgement::Ahead(tree))
+}
+
+/// Holds `seen` and every other checkpoint that was seen and is not part of what is served to each other: before entries
+/// are stored, and before anything is cosigned. All of them have to be beginnings of the largest.
+pub async fn in_line(held: &Held, seen: &LogCheckpoint, upstream: &Upstream) -> Result<Option<Box<Fork>>, JudgeError> {
+    // In the order in which they were seen.
+    let all: Vec<&LogCheckpoint> =
+        held.pending.iter().filter(|known| known.head() != seen.head()).chain([seen]).collect();
+    let Some((last, largest)) = all.iter().enumerate().max_by_key(|(_, known)| known.head().size) else {
+        return Ok(None);
+    };
+    let large = largest.head();
+    let mut tree = None;
+    for (at, known) in all.iter().enumerate().filter(|(at, _)| *at != last) {
+        let small = known.head();
+        let (older, newer) = if at < last { (known, largest) } else { (largest, known) };
+        if small.size == large.size {
+            return Ok(Some(found(older, newer, small, large.root, vec![])));
+        }
+        let unproven = |source| JudgeError::Unproven { small, large, source: Box::new(source) };
+        let tree = match &mut tree {
+            Some(tree) => tree,
+            None => tree.insert(SignedTree::open(large, upstream).await.map_err(unproven)?),
+        };
+        let root = tree.root_at(small.size).await.map_err(unproven)?;
+        if root != small.root {
+            return Ok(Some(found(older, newer, small, root, kept(tree))));
+        }
+    }
+    Ok(None)
+}
+
+/// Who signed what is stored. What is stored beyond what is served was verified under a pending checkpoint, and all that
+/// were seen before that one are in line with it: the first that is large enough has these entries.
+fn signed_by(held: &Held, served: Option<&LogCheckpoint>, stored: TreeHead) -> Result<LogCheckpoint, JudgeError> {
+    let served = served.filter(|served| served.head() == stored);
+    let pending = || held.pending.iter().find(|pending| pending.head().size >= stored.size);
+    served.or_else(pending).cloned().ok_or(JudgeError::Unexplained { size: stored.size })
 }
 
 /// Against a tree that we have whole.
@@ -145,14 +195,18 @@ fn fork(
     root: RootHash,
     tiles: Vec<(TileId, Vec<NodeHash>)>,
 ) -> Judgement<'static> {
-    Judgement::Fork(Box::new(Fork {
-        held: held.clone(),
-        seen: seen.clone(),
-        size: smaller.size,
-        signed: smaller.root,
-        found: root,
-        tiles,
-    }))
+    Judgement::Fork(found(held, seen, smaller, root, tiles))
+}
+
+fn found(
+    held: &LogCheckpoint,
+    seen: &LogCheckpoint,
+    smaller: TreeHead,
+    root: RootHash,
+    tiles: Vec<(TileId, Vec<NodeHash>)>,
+) -> Box<Fork> {
+    let (size, signed) = (smaller.size, smaller.root);
+    Box::new(Fork { held: held.clone(), seen: seen.clone(), size, signed, found: root, tiles })
 }
 
 /// The tiles of our own published tree.

@@ -53,6 +53,22 @@ pub enum MirrorError {
         /// Entries that are stored.
         stored: TreeSize,
     },
+    /// Bundles that do not follow what is stored.
+    #[error("bundle {bundle} does not follow the {} entries that are stored", stored.get())]
+    OutOfOrder {
+        /// Entries that are stored.
+        stored: TreeSize,
+        /// The first bundle.
+        bundle: u64,
+    },
+    /// The mirror would sign with the key of the log.
+    #[error(
+        "expected a key of this mirror's own, found that of the log: {key}\nhint: a mirror makes its key at its first start"
+    )]
+    SharedKey {
+        /// The mirror's.
+        key: String,
+    },
     /// The signed root is not the one of the stored entries.
     #[error("the stored tree of size {} has the root {stored}, but {signed} was signed", size.get())]
     Root {

@@ -2,16 +2,18 @@ use std::path::PathBuf;
 
 use attest_core::{
     checkpoint::Checkpoint,
+    envelope::Envelope,
     merkle::{LeafHash, LeafIndex, NodeHash, verify_inclusion},
     note::{KeyName, KeyType},
-    tile::{BundleId, TILE_WIDTH, TileId, decode_bundle, edge_tiles, encode_tile, tile_root},
+    statement::Statement,
+    tile::{BundleId, TILE_WIDTH, TileId, decode_bundle, edge_tiles, encode_bundle, encode_tile, tile_root},
 };
 
 use super::*;
 use crate::{
-    fixtures::{NOW, ROOM, clock},
+    fixtures::{NOW, ROOM, clock, submission},
     init::init_mirror,
-    store::bundle,
+    store::{bundle, index::Keys, tree::whole::WholeBundle},
 };
 
 struct TestMirror {
@@ -87,7 +89,7 @@ impl TestMirror {
 
     fn check_tiles(&self, reader: &Reader, size: u64) {
         for tile in edge_tiles(TreeSize::new(size)) {
-            assert_eq!(reader.tile(tile).unwrap(), Some(self.oracle.tile(tile)), "{tile:?} of {size}");
+            assert_eq!(reader.tile(tile).unwrap(), Some(self.oracle.tile(tile).into()), "{tile:?} of {size}");
         }
     }
 
@@ -243,4 +245,113 @@ fn a_crash_before_the_cosignature_is_made_good_by_the_next_start() {
     let checkpoint = store.checkpoint().unwrap();
     assert_eq!(checkpoint.cosignatures(&[store.cosigner().clone()]).unwrap().len(), 1);
     assert_eq!(reader.published().note, checkpoint.note().to_string());
+}
+
+/// The entries of full bundles, as a mirror has them when they are verified.
+fn whole(first: u64, entries: &[Entry]) -> Vec<WholeBundle> {
+    let bundles = (first / 256..).zip(entries.as_chunks::<256>().0);
+    let bundle = |(index, entries): (u64, &[Entry; 256])| {
+        let leaves = Box::new(entries.each_ref().map(Entry::leaf_hash));
+        let keys = entries.iter().map(|entry| Keys::of_entry(entry.as_bytes())).collect();
+        WholeBundle::new(index, bundle::compress(&encode_bundle(entries)), leaves, keys)
+    };
+    bundles.map(bundle).collect()
+}
+
+#[test]
+fn whole_bundles_and_single_entries_give_the_tree_of_the_oracle_also_after_reopening() {
+    let mut test = TestMirror::new(70_000);
+    let mut served = None;
+    // Sizes, and how they are reached: by entries to the next full bundle, whole bundles, entries again.
+    for sizes in [&[256, 1_024, 1_030, 1_280][..], &[65_536], &[66_048, 66_050], &[66_304, 69_888, 70_000]] {
+        let (store, reader) = test.open();
+        for size in sizes {
+            let from = store.head().size.get();
+            let (entries, head) = test.next(*size);
+            if from.is_multiple_of(256) && size.is_multiple_of(256) {
+                store.append_whole(whole(from, &entries)).unwrap();
+            } else {
+                store.append(entries).unwrap();
+            }
+            assert_eq!(store.head(), head, "{size}");
+            served = Some(store.advance(served, test.sign(head)).unwrap().head());
+            test.check_tiles(&reader, u64::try_from(*size).unwrap());
+            for index in [0, size / 2, size - 1] {
+                let (entry, index) = (&test.entries[index], LeafIndex::new(u64::try_from(index).unwrap()));
+                assert_eq!(reader.entry(index).unwrap(), entry.as_bytes());
+                let path = reader.prove(index, head.size).unwrap();
+                verify_inclusion(entry.leaf_hash(), index, head, &path).unwrap();
+            }
+        }
+    }
+    let (store, reader) = test.open();
+    assert_eq!(store.root_at(TreeSize::new(65_536)).unwrap(), root(&test, 65_536));
+    test.check_bundle(&reader, BundleId::new(255, TILE_WIDTH).unwrap());
+    test.check_bundle(&reader, BundleId::new(272, TILE_WIDTH).unwrap());
+}
+
+#[test]
+fn bundles_that_do_not_follow_are_refused() {
+    let mut test = TestMirror::new(1_000);
+    let (store, _reader) = test.open();
+    let entries = test.entries.clone();
+    let refused = |bundles| assert!(matches!(store.append_whole(bundles), Err(MirrorError::OutOfOrder { .. })));
+    refused(whole(256, &entries[256..512]));
+    refused(whole(0, &entries[..512]).into_iter().rev().collect());
+    let (some, head) = test.next(10);
+    store.append(some).unwrap();
+    refused(whole(0, &entries[..256]));
+    assert_eq!(store.head(), head);
+    let (rest, _) = test.next(256);
+    store.append(rest).unwrap();
+    refused(whole(0, &entries[..256]));
+    let (next, head) = test.next(512);
+    store.append_whole(whole(256, &next)).unwrap();
+    assert_eq!(store.head(), head);
+}
+
+#[test]
+fn what_is_served_is_indexed_even_where_the_index_fell_behind() {
+    let mut test = TestMirror::new(0);
+    test.entries = (0..768).map(|n| submission(2 * n, 1).entry().clone()).collect();
+    let (store, reader) = test.open();
+    let (entries, _) = test.next(256);
+    store.append_whole(whole(0, &entries)).unwrap();
+    // The index of the second step failed: its entries are stored all the same.
+    let (entries, head) = test.next(512);
+    {
+        let mut state = store.state();
+        let bundles = whole(256, &entries);
+        let staged = Staged::whole(&state.frontier, &bundles);
+        store.tree.put_whole(state.head.tree.size, bundles, &staged).unwrap();
+        let new = Head { tree: head, ..state.head };
+        store.database.commit(&state.head, &Commit { head: new, sealed: head.size, entries: &[] }).unwrap();
+        state.head = new;
+        state.frontier = store.tree.skip(1, staged);
+    }
+    store.advance(None, test.sign(head)).unwrap();
+    assert_eq!(store.tree.index().covered(), head.size);
+    let (entries, head) = test.next(768);
+    store.append_whole(whole(512, &entries)).unwrap();
+    store.advance(store.checkpoint().map(|served| served.head()), test.sign(head)).unwrap();
+    for index in [0, 255, 256, 511, 512, 767] {
+        let entry = Envelope::parse(test.entries[index].as_bytes()).unwrap();
+        let subject = Statement::parse(entry.payload()).unwrap().subject().digest;
+        let found = reader.lookup(subject, LeafIndex::new(0), head.size, 10).unwrap();
+        assert_eq!(found, [LeafIndex::new(u64::try_from(index).unwrap())]);
+    }
+}
+
+#[test]
+fn a_mirror_with_the_key_of_its_log_is_refused() {
+    let test = TestMirror::new(0);
+    let path = test.data().join("log.key");
+    let name = KeyName::new("example.com/mirror").unwrap();
+    let twin = SignerKey::from_seed(name, KeyType::CosignatureV1, [3; 32]);
+    std::fs::write(path, twin.to_secret_string() + "\n").unwrap();
+    let id = test.data().join("log.id");
+    let written = std::fs::read_to_string(&id).unwrap();
+    let own = written.lines().find_map(|line| line.strip_prefix("cosigner = ")).unwrap().to_owned();
+    std::fs::write(&id, written.replace(&own, &format!("\"{}\"", twin.verifier()))).unwrap();
+    assert!(matches!(MirrorStore::open(&test.data(), ROOM, clock(NOW)), Err(MirrorError::SharedKey { .. })));
 }

@@ -4,7 +4,7 @@ use attest_core::merkle::LeafIndex;
 
 use super::*;
 use crate::{
-    fixtures::{NOW, ROOM, TestLog, clock, copy_dir, options, submission},
+    fixtures::{NOW, ROOM, TestLog, artifact, clock, copy_dir, options, submission},
     reader::Reader,
     sequencer::{Options, Sequencer},
 };
@@ -238,7 +238,7 @@ async fn a_lost_damaged_or_foreign_index_is_made_again_by_the_start() {
         let (sequencer, reader) = Sequencer::open(&data, options()).unwrap();
         for number in [0, 300, 599] {
             let submission = submission(number, 1);
-            let digest = submission.statement.statement().subject().digest;
+            let digest = artifact(&submission);
             let found = reader.lookup(digest, LeafIndex::new(0), TreeSize::new(600), 10).unwrap();
             assert_eq!(found.len(), 2, "{name} {number}");
             let ack = sequencer.submit(submission.clone()).await.unwrap();

@@ -1,8 +1,12 @@
 //! Decides on indexes, and makes them durable.
 
-use std::sync::{Arc, mpsc};
+use std::{
+    sync::{Arc, mpsc},
+    time::Instant,
+};
 
 use attest_core::merkle::{Frontier, LeafIndex, TreeSize};
+use tokio::sync::mpsc::UnboundedSender;
 
 use super::{
     duplicates::Recent,
@@ -10,6 +14,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
+    metrics::instruments,
     reader::ReadError,
     store::{
         Commit, CommitError, Database, Head,
@@ -34,7 +39,7 @@ pub(super) struct Committer {
     frontier: Frontier,
     recent: Recent,
     clock: Clock,
-    committed: mpsc::Sender<Committed>,
+    committed: UnboundedSender<Committed>,
     grown: mpsc::Sender<()>,
 }
 
@@ -45,7 +50,7 @@ impl Committer {
         tree: Arc<LogTree>,
         (head, frontier): (Head, Frontier),
         clock: Clock,
-        (committed, grown): (mpsc::Sender<Committed>, mpsc::Sender<()>),
+        (committed, grown): (UnboundedSender<Committed>, mpsc::Sender<()>),
     ) -> Self {
         let recent = Recent::recovered(&tree);
         Self { pool, database, tree, head, frontier, recent, clock, committed, grown }
@@ -54,6 +59,8 @@ impl Committer {
     /// Commits batch after batch until the pool is closed and empty, or until it must stop.
     pub(super) fn run(mut self) {
         while let Some(items) = self.pool.take() {
+            // Where sealing does not keep pace, whoever submits waits, and then hears that too many do.
+            self.tree.wait_for_room(|| self.pool.is_open());
             if let Err(error) = self.commit(items) {
                 // Everybody who waits gets no answer (their senders are dropped), which says: not known.
                 tracing::error!(error = &error as &dyn std::error::Error, "the log has stopped");
@@ -63,6 +70,10 @@ impl Committer {
     }
 
     fn commit(&mut self, items: Vec<Item>) -> Result<(), StopError> {
+        let taken = Instant::now();
+        for item in &items {
+            instruments().stages.queue.observe(taken.saturating_duration_since(item.permit.since()));
+        }
         let looked_below = items.iter().map(|item| item.looked_below).min().unwrap_or(TreeSize::ZERO);
         let Sorted { fresh, duplicates } = self.sort(items)?;
         if !fresh.is_empty() {
@@ -101,6 +112,7 @@ impl Committer {
     }
 
     fn append(&mut self, fresh: Vec<Item>) -> Result<(), CommitError> {
+        let start = Instant::now();
         let first = self.head.tree.size.get();
         let records: Vec<_> = fresh.iter().map(|item| Arc::clone(&item.record)).collect();
         let staged = Staged::new(&self.frontier, &records);
@@ -120,6 +132,8 @@ impl Committer {
             return Err(error);
         }
         // If we crash here, the next start finds the entries and publishes them, and nobody was told anything.
+        instruments().stages.commit.since(start);
+        instruments().batch.observe(entries.len());
         self.head = head;
         self.frontier = self.tree.extend(&records, staged);
         let waiters = (first..).map(LeafIndex::new).zip(fresh).collect();

@@ -1,26 +1,22 @@
 //! Signs what is durable, and answers.
 
-use std::sync::{Arc, mpsc};
+use std::{sync::Arc, time::Instant};
 
 use attest_core::{
     checkpoint::{Checkpoint, CheckpointError, LogCheckpoint},
-    merkle::{LeafIndex, TreeSize},
-    note::SignerKey,
-    tile::{Prover, TILE_WIDTH, TileId},
+    merkle::{Frontier, TreeHead, TreeSize},
+    note::{SignerKey, VerifierKey},
+    time::Timestamp,
 };
-use tokio::sync::watch;
+use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::{
-    Ack,
-    committer::Committed,
-    pool::{Item, Outcome, Pool},
-    proofs::TileProofs,
-};
+use super::{answers::answer, committer::Committed, publishing::Listeners};
 use crate::{
     clock::Clock,
+    metrics::instruments,
     reader::{Published, ReadError},
     store::{
-        CommitError, Database, Head, StoredCheckpoint,
+        CommitError, Database, Epoch, Head, StoredCheckpoint,
         highwater::{Highwater, Mark},
         tree::LogTree,
     },
@@ -37,31 +33,36 @@ pub(super) struct Publisher {
     clock: Clock,
 }
 
+/// A checkpoint that was signed here, with the cosignatures that were verified so far. Not seen by anybody yet, unless by
+/// witnesses.
+#[derive(Clone, Debug)]
+pub(super) struct Signed {
+    pub(super) checkpoint: LogCheckpoint,
+    pub(super) epoch: Epoch,
+    pub(super) time: Timestamp,
+}
+
 impl Publisher {
     pub(super) fn new(
         database: Arc<dyn Database>,
         tree: Arc<LogTree>,
         highwater: Highwater,
         key: SignerKey,
-        published: Option<LogCheckpoint>,
+        published: Option<TreeSize>,
         clock: Clock,
     ) -> Self {
-        let published = published.map(|checkpoint| checkpoint.head().size);
         Self { database, tree, highwater, key, published, clock }
     }
 
     /// Publishes and answers until the committer is gone, or until it must stop.
-    pub(super) fn run(
-        mut self,
-        committed: &mpsc::Receiver<Committed>,
-        sender: &watch::Sender<Arc<Published>>,
-        pool: &Pool,
-    ) {
-        while let Ok(first) = committed.recv() {
+    pub(super) fn run(mut self, mut committed: UnboundedReceiver<Committed>, listeners: &Listeners) {
+        while let Some(first) = committed.blocking_recv() {
             // The newest head is signed; whoever waits for an older one is below it.
             let mut batches = vec![first];
-            batches.extend(committed.try_iter());
-            if let Err(error) = self.round(batches, sender, pool) {
+            while let Ok(batch) = committed.try_recv() {
+                batches.push(batch);
+            }
+            if let Err(error) = self.round(batches, listeners) {
                 // Everybody who waits gets no answer (their senders are dropped), which says: not known.
                 tracing::error!(error = &error as &dyn std::error::Error, "publishing has stopped");
                 break;
@@ -69,68 +70,73 @@ impl Publisher {
         }
     }
 
-    fn round(
-        &mut self,
-        batches: Vec<Committed>,
-        sender: &watch::Sender<Arc<Published>>,
-        pool: &Pool,
-    ) -> Result<(), PublishError> {
+    fn round(&mut self, batches: Vec<Committed>, listeners: &Listeners) -> Result<(), PublishError> {
         let Some(newest) = batches.last() else {
             return Ok(());
         };
+        let start = Instant::now();
         // Closed before anybody hears of it: who comes after that must not be committed by a log that has stopped.
-        let published = self.publish(&newest.head).inspect_err(|_| pool.abandon())?;
-        sender.send_replace(Arc::clone(&published));
-        let waiters = batches.into_iter().flat_map(|batch| batch.waiters);
-        answer(&self.tree, &published, waiters)
+        let published = self.publish(&newest.head).inspect_err(|_| listeners.pool.abandon())?;
+        listeners.published.send_replace(Arc::clone(&published));
+        self.answer(&published, batches)?;
+        instruments().stages.publish.since(start);
+        Ok(())
     }
 
     /// Signs a durable head and stores the checkpoint.
-    ///
-    /// The highwater mark is durable before the signature exists: whatever can have left this machine is recorded. The
-    /// checkpoint itself becomes durable with the next commit. If we crash before that, the next start finds the head,
-    /// which is at least as large, and signs it; Ed25519 gives the same bytes for the same size.
     pub(super) fn publish(&mut self, head: &Head) -> Result<Arc<Published>, PublishError> {
+        let signed = self.sign(head)?;
+        self.store(&signed)
+    }
+
+    /// Signs a durable head.
+    ///
+    /// The highwater mark is durable before the signature exists: whatever can have left this machine is recorded. If we
+    /// crash after that, the next start finds the head, which is at least as large, and signs it; Ed25519 gives the same
+    /// bytes for the same size.
+    pub(super) fn sign(&mut self, head: &Head) -> Result<Signed, PublishError> {
         let time = self.clock.now().max(head.time).max(self.highwater.mark().time);
         self.highwater.raise(Mark { epoch: head.epoch, tree: head.tree, time });
-        let origin = self.key.verifier().name().as_str().to_owned();
-        let note = Checkpoint { origin, head: head.tree }.sign(&self.key)?.note().to_string();
-        let stored = StoredCheckpoint { size: head.tree.size, note };
-        self.database.publish(head.epoch, self.published, &stored)?;
-        self.published = Some(stored.size);
-        Ok(Arc::new(Published { note: stored.note, head: head.tree, time }))
+        let checkpoint = self.checkpoint(head.tree)?;
+        Ok(Signed { checkpoint, epoch: head.epoch, time })
     }
-}
 
-/// Gives everybody a finished proof; they come in index order.
-fn answer(
-    tree: &LogTree,
-    published: &Published,
-    waiters: impl Iterator<Item = (LeafIndex, Item)>,
-) -> Result<(), PublishError> {
-    let size = published.head.size;
-    let mut prover = Prover::new(size, |tile| tree.hashes(tile));
-    let mut current: Option<(u64, TileProofs)> = None;
-    for (index, item) in waiters {
-        let number = index.get() / u64::from(TILE_WIDTH);
-        let proofs = match current.take() {
-            Some((of, proofs)) if of == number => proofs,
-            _ => {
-                let first = number * u64::from(TILE_WIDTH);
-                let width = (size.get() - first).min(u64::from(TILE_WIDTH));
-                let width = u16::try_from(width).unwrap_or(TILE_WIDTH);
-                let leaves = tree.hashes(TileId::new(0, number, width).map_err(ReadError::from)?)?;
-                let path = prover.inclusion(LeafIndex::new(first))?;
-                TileProofs::new(leaves, &path, &published.note)
-            }
-        };
-        let Item { reply, permit, .. } = item;
-        // Whoever hung up does not hear it.
-        let _ = reply.send(Outcome::Logged(Ack { index, duplicate: None, proof: proofs.proof(index) }));
-        drop(permit);
-        current = Some((number, proofs));
+    /// The checkpoint of the empty tree, which is of every history: signing it needs no record.
+    pub(super) fn empty(&self) -> Result<LogCheckpoint, PublishError> {
+        self.checkpoint(Frontier::new().head())
     }
-    Ok(())
+
+    fn checkpoint(&self, head: TreeHead) -> Result<LogCheckpoint, PublishError> {
+        let origin = self.key.verifier().name().as_str().to_owned();
+        Ok(Checkpoint { origin, head }.sign(&self.key)?)
+    }
+
+    /// Stores a signed checkpoint, the same one again when it got another cosignature. It becomes durable with the next
+    /// commit: if we crash before, the next start publishes its own.
+    pub(super) fn store(&mut self, signed: &Signed) -> Result<Arc<Published>, PublishError> {
+        let head = signed.checkpoint.head();
+        let stored = StoredCheckpoint { size: head.size, note: signed.checkpoint.note().to_string() };
+        self.database.publish(signed.epoch, self.published, &stored)?;
+        self.published = Some(stored.size);
+        Ok(Arc::new(Published { note: stored.note, head, time: signed.time }))
+    }
+
+    /// Gives everybody in `batches`, all of which are below the published size, a finished proof.
+    pub(super) fn answer(&self, published: &Published, batches: Vec<Committed>) -> Result<(), PublishError> {
+        answer(&self.tree, published, batches.into_iter().flat_map(|batch| batch.waiters))
+    }
+
+    pub(super) fn log(&self) -> &VerifierKey {
+        self.key.verifier()
+    }
+
+    pub(super) fn tree(&self) -> &Arc<LogTree> {
+        &self.tree
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.clock
+    }
 }
 
 /// Why a head was not published.

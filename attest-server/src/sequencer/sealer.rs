@@ -7,8 +7,9 @@ use std::{
 
 use crate::store::{
     CommitError, Database, Epoch,
+    index::IndexError,
     tiles::PutError,
-    tree::{LogTree, SealError},
+    tree::{LogTree, ReadError, SealError},
 };
 
 /// How long to wait after a file could not be written, before the next try.
@@ -70,8 +71,11 @@ enum StopError {
 }
 
 impl StopError {
-    /// A full disk may be emptied; a sealed file with other content stays what it is.
+    /// A full disk may be emptied, whichever file it had no room for; a sealed file with other content stays what it is.
     const fn may_pass(&self) -> bool {
-        matches!(self, Self::Seal(SealError::Put(PutError::Io { .. })))
+        matches!(
+            self,
+            Self::Seal(SealError::Put(PutError::Io { .. }) | SealError::Read(ReadError::Index(IndexError::Io { .. })))
+        )
     }
 }

@@ -1,6 +1,7 @@
 //! A log that lives through a random history: submissions, faults, crashes, restarts, clocks that go wrong, a twin, an
-//! older database. After every step: whatever was acknowledged is under its index, and all that was ever published is
-//! one tree that only grew.
+//! older database; every second one with three witnesses, one of which may be out of its mind, and with an older copy of
+//! everything, which only witnesses can tell from the log. After every step: whatever was acknowledged is under its index,
+//! and all that was ever published is one tree that only grew.
 //!
 //! A seed chooses the history; what the threads make of it may differ between runs. `ATTEST_SIMULATION=FROM..TO` runs
 //! those seeds. What it finds becomes a named test beside this file.
@@ -13,7 +14,7 @@ use std::{
 };
 
 use attest_core::{
-    envelope::StatementId,
+    envelope::{Envelope, StatementId},
     merkle::{LeafIndex, TreeHead, verify_consistency},
     tile::prove_consistency,
     time::Timestamp,
@@ -22,6 +23,7 @@ use attest_core::{
 use super::*;
 use crate::{
     fixtures::{NOW, TestLog, copy_dir, options, submission},
+    sequencer::witnessed::tests::{Fake, Mood, of_fakes, patience},
     store::{
         Database,
         memory::{Fault, MemoryDatabase, Operation},
@@ -59,6 +61,10 @@ struct World {
     shown: Vec<TreeHead>,
     /// A database of some earlier moment.
     backup: Option<MemoryDatabase>,
+    /// The whole log of some earlier moment.
+    older: Option<(PathBuf, MemoryDatabase)>,
+    /// Two of these must cosign, when there are any.
+    witnesses: Vec<Fake>,
     next: u64,
     lives: u64,
 }
@@ -66,7 +72,10 @@ struct World {
 impl World {
     fn new(seed: u64) -> Self {
         let log = TestLog::new();
+        let witnesses = [1, 2, 3].map(|n| Fake::new(&format!("w{n}.example"), n, &log.vkey));
         let mut world = Self {
+            witnesses: if seed % 2 == 1 { witnesses.into() } else { Vec::new() },
+            older: None,
             data: log.data(),
             log,
             database: Arc::new(MemoryDatabase::new(Timestamp::from_secs(NOW))),
@@ -86,7 +95,10 @@ impl World {
     fn open(&self, data: &Path, database: Arc<dyn Database>) -> Result<(Sequencer, Reader), OpenError> {
         let clock = Arc::clone(&self.clock);
         let clock = Clock::new(move || Timestamp::from_secs(clock.load(Ordering::SeqCst)));
-        let options = Options { gather: Duration::from_millis(1), clock, ..options() };
+        let witnesses = (!self.witnesses.is_empty())
+            .then(|| of_fakes(&self.witnesses, "2", crate::witnesses::Fail::Closed, &self.log.vkey));
+        let patience = patience();
+        let options = Options { gather: Duration::from_millis(1), clock, witnesses, patience, ..options() };
         let recovered = Folder::open(data, Kind::Log)?.recover(database, options.clock.now())?;
         Sequencer::start(data, recovered, options)
     }
@@ -96,7 +108,7 @@ impl World {
     }
 
     async fn step(&mut self) -> &'static str {
-        match self.random.below(16) {
+        match self.random.below(if self.witnesses.is_empty() { 16 } else { 20 }) {
             0..8 => {
                 self.submit().await;
                 "submit"
@@ -126,9 +138,17 @@ impl World {
                 assert!(!self.sequencer().is_running(), "a log goes on beside its twin");
                 "twin"
             }
-            _ => {
-                self.older_database();
+            15 => {
+                self.older_database().await;
                 "older database"
+            }
+            16..19 => {
+                self.witness_changes();
+                "witness"
+            }
+            _ => {
+                self.older_everything().await;
+                "older everything"
             }
         }
     }
@@ -148,7 +168,7 @@ impl World {
             match answer {
                 Ok(ack) => {
                     self.log.check(&submission, &ack);
-                    let promise = (ack.index, submission.statement.id());
+                    let promise = (ack.index, submission.id());
                     let first = *self.acknowledged.entry(key).or_insert(promise);
                     assert_eq!(first, promise, "{key:?} was acknowledged under two indexes");
                 }
@@ -185,7 +205,9 @@ impl World {
     /// It goes forward by any amount, or back across a restart, which is refused as soon as something was written later.
     async fn clock_goes_wrong(&mut self) {
         if self.random.below(2) == 0 {
-            self.clock.fetch_add(self.random.below(100_000), Ordering::SeqCst);
+            let on = self.random.below(100_000);
+            let now = self.clock.fetch_add(on, Ordering::SeqCst) + on;
+            self.witnesses.iter().for_each(|witness| witness.set_time(now));
             return;
         }
         let (sequencer, reader) = self.running.take().unwrap();
@@ -214,7 +236,8 @@ impl World {
     }
 
     /// Somebody puts an older database back under newer files.
-    fn older_database(&mut self) {
+    async fn older_database(&mut self) {
+        self.settle().await;
         let published = self.running.as_ref().unwrap().1.published().head;
         if let Some(backup) = self.backup.replace(self.database.crash())
             && backup.head().unwrap().tree.size < published.size
@@ -231,10 +254,55 @@ impl World {
         }
     }
 
+    /// One witness at most is not honest, so that there is always a quorum.
+    fn witness_changes(&mut self) {
+        let one = self.random.below(self.witnesses.len() as u64);
+        let moods = [Mood::Honest, Mood::Silent, Mood::Status(500), Mood::EmptyConflict, Mood::OtherKey, Mood::Replays];
+        let mood = self.random.one_of(&moods);
+        for (number, witness) in (0..).zip(&self.witnesses) {
+            witness.is(if number == one { mood } else { Mood::Honest });
+        }
+    }
+
+    /// Somebody starts a copy of the whole log from some time ago. Nothing in it contradicts anything in it; but the
+    /// witnesses have seen more.
+    async fn older_everything(&mut self) {
+        self.settle().await;
+        let size = self.sequencer().size();
+        let copy = self.data.with_file_name(format!("older{}", self.shown.len()));
+        let database = self.database.crash_after(|| copy_dir(&self.data, &copy));
+        if let Some((data, database)) = self.older.replace((copy, database))
+            && database.head().unwrap().tree.size < size
+        {
+            let mark = || std::fs::read(data.join("highwater")).unwrap();
+            let before = mark();
+            let (sequencer, reader) = self.open(&data, Arc::new(database)).unwrap();
+            let alarm = tokio::time::timeout(Duration::from_secs(60), sequencer.alarmed()).await;
+            alarm.expect("an older copy of the log was started and nobody noticed");
+            drop(reader);
+            sequencer.shutdown().await;
+            assert_eq!(mark(), before, "an older copy of the log signed something");
+        }
+    }
+
+    /// Until everything durable is published: with witnesses that takes a moment.
+    async fn settle(&self) {
+        let (sequencer, reader) = self.running.as_ref().unwrap();
+        for _ in 0..6_000 {
+            if reader.published().head.size == sequencer.size() || !sequencer.is_running() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("{:?} of {:?} entries were published", reader.published().head.size, sequencer.size());
+    }
+
     /// What must hold after every step.
-    fn check(&mut self) {
+    async fn check(&mut self) {
+        self.settle().await;
         if !self.sequencer().is_running() {
             self.crash();
+            self.settle().await;
         }
         let (sequencer, reader) = self.running.as_ref().unwrap();
         let published = reader.published().head;
@@ -270,7 +338,7 @@ async fn no_history_loses_what_was_acknowledged_or_forks_what_was_published() {
             *counts.entry(step).or_default() += 1;
             // Shown when a check fails.
             let last = Failed { seed, history: &history };
-            world.check();
+            world.check().await;
             std::mem::forget(last);
         }
         println!("seed {seed}: {} acknowledged, {counts:?}", world.acknowledged.len());

@@ -13,7 +13,7 @@ use attest_core::{
 
 use super::*;
 use crate::{
-    fixtures::{NOW, TestLog, copy_dir, options, submission},
+    fixtures::{NOW, TestLog, artifact, copy_dir, options, submission},
     store::{
         Commit, CommitError, Database, DatabaseError, Epoch, Head, StoredCheckpoint,
         memory::{Fault, MemoryDatabase, Operation},
@@ -44,8 +44,8 @@ async fn an_entry_is_logged_published_and_read_again_after_a_restart() {
 
     let (sequencer, reader) = Sequencer::open(&log.data(), options()).unwrap();
     assert_eq!(reader.published(), before);
-    assert_eq!(reader.entry(LeafIndex::new(0)).unwrap(), first.envelope.to_bytes());
-    let digest = first.statement.statement().subject().digest;
+    assert_eq!(reader.entry(LeafIndex::new(0)).unwrap(), first.entry().as_bytes());
+    let digest = artifact(&first);
     let found = reader.lookup(digest, LeafIndex::new(0), before.head.size, 10).unwrap();
     assert_eq!(found, [LeafIndex::new(0), LeafIndex::new(1)]);
     let again = sequencer.submit(first.clone()).await.unwrap();
@@ -72,7 +72,7 @@ async fn concurrent_submissions_with_duplicates_each_get_the_right_proof() {
         let (submission, ack) = done.unwrap();
         log.check(&submission, &ack);
         duplicates += u32::from(ack.duplicate.is_some());
-        let key = (submission.statement.id(), submission.statement.signer().fingerprint());
+        let key = (submission.id(), submission.signer().fingerprint());
         indexes.entry(key).or_default().push(ack.index);
     }
     assert_eq!(duplicates, 600);
@@ -91,7 +91,7 @@ async fn concurrent_submissions_with_duplicates_each_get_the_right_proof() {
             let submission = submission(number, signer);
             let ack = sequencer.submit(submission.clone()).await.unwrap();
             log.check(&submission, &ack);
-            let key = (submission.statement.id(), submission.statement.signer().fingerprint());
+            let key = (submission.id(), submission.signer().fingerprint());
             assert_eq!(indexes[&key][0], ack.index);
             assert!(ack.duplicate.is_some());
         }
@@ -219,6 +219,27 @@ async fn a_full_pool_and_a_full_disk_are_refused_before_anything_is_stored() {
     assert!(matches!(sequencer.submit(submission(0, 1)).await, Err(SubmitError::Full)));
     assert!(sequencer.is_running());
     assert_eq!(reader.published().head.size, TreeSize::ZERO);
+    sequencer.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_that_cannot_be_written_for_a_moment_is_written_later_and_stops_nothing() {
+    let log = TestLog::new();
+    let (sequencer, reader) = Sequencer::open(&log.data(), options()).unwrap();
+    let (index, away) = (log.data().join("index"), log.data().join("away"));
+    std::fs::rename(&index, &away).unwrap();
+    for number in 0..300 {
+        sequencer.submit(submission(number, 1)).await.unwrap();
+    }
+    // The bundle is a file, so the index was next.
+    while !log.data().join("tile/entries/000").exists() {
+        tokio::task::yield_now().await;
+    }
+    std::fs::rename(&away, &index).unwrap();
+    while reader.sealed() < TreeSize::new(256) {
+        assert!(sequencer.is_running(), "sealing has stopped");
+        tokio::task::yield_now().await;
+    }
     sequencer.shutdown().await;
 }
 

@@ -1,8 +1,11 @@
 //! How many submissions may wait for their answer, in entries and in bytes.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
 };
 
 /// Counts what waits for an answer.
@@ -19,6 +22,7 @@ pub(super) struct Waiting {
 pub(super) struct Permit {
     waiting: Arc<Waiting>,
     bytes: usize,
+    since: Instant,
 }
 
 impl Waiting {
@@ -28,10 +32,17 @@ impl Waiting {
 
     /// A place for an entry of that many bytes, if there is one.
     pub(super) fn enter(waiting: &Arc<Self>, bytes: usize) -> Option<Permit> {
-        let permit = Permit { waiting: Arc::clone(waiting), bytes };
+        let permit = Permit { waiting: Arc::clone(waiting), bytes, since: Instant::now() };
         let entries = waiting.entries.fetch_add(1, Ordering::Relaxed) + 1;
         let bytes = waiting.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
         (entries <= waiting.max_entries && bytes <= waiting.max_bytes).then_some(permit)
+    }
+}
+
+impl Permit {
+    /// When it was given.
+    pub(super) const fn since(&self) -> Instant {
+        self.since
     }
 }
 

@@ -89,7 +89,8 @@ fn pending(database: &impl Database) -> Vec<Vec<u8>> {
 }
 
 fn a_new_database_is_an_empty_tree<S: Subject>() {
-    let database = S::new().open();
+    let mut subject = S::new();
+    let database = subject.open();
     let found = database.head().unwrap();
     assert_eq!((found.epoch, found.tree.size, found.time), (Epoch::FIRST, TreeSize::ZERO, TIME));
     assert_eq!(found.tree.root, RootHash::of_empty());
@@ -114,7 +115,8 @@ fn a_commit_is_there_after_a_crash<S: Subject>() {
 }
 
 fn a_commit_on_another_head_is_a_conflict_and_changes_nothing<S: Subject>() {
-    let database = S::new().open();
+    let mut subject = S::new();
+    let database = subject.open();
     let epoch = database.lease().unwrap();
     let start = database.head().unwrap();
     database.commit(&start, &commit(head(epoch, 1), &[b"a"])).unwrap();

@@ -75,19 +75,23 @@ impl Identity {
         self.cosigner.as_ref().unwrap_or(&self.log)
     }
 
+    /// Reads `log.id` alone, of a log or a mirror.
+    pub fn load(data: &Path) -> Result<Self, IdentityError> {
+        let path = data.join("log.id");
+        match fs::read_to_string(&path) {
+            Ok(text) => Self::parse(&path, &text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(IdentityError::Missing { data: data.to_owned() })
+            }
+            Err(source) => Err(IdentityError::Io { path, source }),
+        }
+    }
+
     /// Reads `log.id` and `log.key`, which have to agree.
     pub fn read(data: &Path, expected: Kind) -> Result<(Self, SignerKey), IdentityError> {
-        let path = data.join("log.id");
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(IdentityError::Missing { data: data.to_owned() });
-            }
-            Err(source) => return Err(IdentityError::Io { path, source }),
-        };
-        let identity = Self::parse(&path, &text)?;
+        let identity = Self::load(data)?;
         if identity.kind() != expected {
-            return Err(IdentityError::Kind { path, expected, found: identity.kind() });
+            return Err(IdentityError::Kind { path: data.join("log.id"), expected, found: identity.kind() });
         }
         let path = data.join("log.key");
         warn_if_shared(&path);

@@ -1,10 +1,6 @@
 //! An entry on its way through the log: made once, then only pointed at.
 
-use attest_core::{
-    envelope::{Envelope, VerifiedStatement},
-    merkle::LeafHash,
-    tile::{Entry, TileError},
-};
+use attest_core::{envelope::VerifiedStatement, merkle::LeafHash, tile::Entry};
 
 use super::index::Keys;
 
@@ -23,10 +19,10 @@ impl Record {
         Self::new(entry, keys)
     }
 
-    /// The record of a statement that was admitted.
-    pub fn of_statement(envelope: &Envelope, statement: &VerifiedStatement) -> Result<Self, TileError> {
+    /// The record of a statement that was admitted: `entry` is the envelope that it was verified from.
+    pub fn of_statement(entry: Entry, statement: &VerifiedStatement) -> Self {
         let keys = Keys::of_statement(statement.id(), statement.statement());
-        Ok(Self::new(Entry::new(envelope.to_bytes())?, keys))
+        Self::new(entry, keys)
     }
 
     fn new(entry: Entry, keys: Keys) -> Self {

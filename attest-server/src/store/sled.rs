@@ -11,6 +11,8 @@
 //!   deleted first.
 //! - Values of 8 KiB or more move to `blobs/`, which no barrier covers: entries lie in chunks of 3 KiB, and a
 //!   file in `blobs/` is fatal.
+//! - It repairs while it opens, by overwriting what comes after the first byte that it cannot read, even when the error of
+//!   the disk would have passed: its files are copied first (`found.rs`).
 //! - It never syncs `conf` or a directory: `init` and every opening do.
 //! - A large batch leaves garbage that only an unpinned epoch collects.
 //!
@@ -18,13 +20,14 @@
 //! |---|---|
 //! | `h` | epoch, size, root, time of the head |
 //! | `s` | sealed |
-//! | `c` | size and note of the signed checkpoint |
+//! | `c`, chunk number but for the first | a chunk of size and note of the signed checkpoint |
 //! | `e` first index, chunk number | a chunk of the run of entries of one commit |
 
 use std::{
     fs::File,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
 
 use attest_core::{
@@ -34,16 +37,19 @@ use attest_core::{
 };
 
 use self::{
-    codec::{CHECKPOINT, HEAD, SEALED, chunk_key, encode_head},
+    codec::{HEAD, SEALED, checkpoint_key, chunk_key, encode_checkpoint, encode_head},
+    found::Found,
     writer::{Run, Writer},
 };
 use super::{
     Commit, CommitError, Database, DatabaseError, Epoch, Head, StoredCheckpoint, durable,
     run::{self, CHUNK},
 };
+use crate::metrics::instruments;
 
 mod codec;
 mod folder;
+pub(crate) mod found;
 mod writer;
 
 /// Keys in one batch: beyond this, the garbage of one batch grows faster than it is collected.
@@ -55,6 +61,8 @@ pub struct SledDatabase {
     tree: sled::Db,
     barrier: File,
     path: PathBuf,
+    /// The files as they were found, until the first write.
+    found: Mutex<Option<Found>>,
     writer: Mutex<Writer>,
 }
 
@@ -82,16 +90,18 @@ impl SledDatabase {
     pub(crate) fn open(data: &Path) -> Result<Self, DatabaseError> {
         let path = data.join("db");
         let io = |operation, source| folder::io_error(operation, &path, source);
+        Found::put_back(data).map_err(|error| io("putting back what an earlier start found", error))?;
         folder::refuse_empty(&path)?;
         // Opened before sled writes anything, and never again.
         let barrier = File::open(path.join("db")).map_err(|error| io("opening db", error))?;
         folder::delete_torn_snapshots(&path).map_err(|error| io("deleting a torn snapshot", error))?;
         folder::refuse_blobs(&path)?;
+        let found = Found::keep(data).map_err(|error| io("copying", error))?;
         let tree = folder::open_tree(&path)?;
         // Opening wrote a snapshot; sled synced neither it nor its name.
         folder::sync_all(&path)?;
         let writer = Writer::load(&tree, &path)?;
-        Ok(Self { tree, barrier, path, writer: Mutex::new(writer) })
+        Ok(Self { tree, barrier, path, found: Mutex::new(Some(found)), writer: Mutex::new(writer) })
     }
 
     fn writer(&self) -> MutexGuard<'_, Writer> {
@@ -100,6 +110,12 @@ impl SledDatabase {
 
     /// Applies a batch, or ends the process.
     fn apply(&self, batch: sled::Batch, keys: usize) {
+        // Whoever writes has checked what was read. If we crash before the copy is gone, it is put back, and nothing was
+        // written since.
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Err(error)) = found.map(Found::release) {
+            durable::abort("letting go of the database as it was found", &error);
+        }
         if let Err(error) = self.tree.apply_batch(batch) {
             durable::abort("writing to the database", &error);
         }
@@ -112,12 +128,14 @@ impl SledDatabase {
 
     /// Everything applied before is durable on return, or the process ends.
     fn sync(&self) {
+        let start = Instant::now();
         if let Err(error) = self.tree.flush() {
             durable::abort("flushing the database", &error);
         }
         if let Err(error) = self.barrier.sync_data() {
             durable::abort("syncing the database", &error);
         }
+        instruments().stages.barrier.since(start);
     }
 }
 
@@ -241,12 +259,21 @@ impl Database for SledDatabase {
             return Err(CommitError::fenced(epoch, writer.head.epoch));
         }
         checkpoint.check_follows(writer.published.as_ref(), expected)?;
-        let mut value = checkpoint.size.get().to_be_bytes().to_vec();
-        value.extend_from_slice(checkpoint.note.as_bytes());
+        let value = encode_checkpoint(checkpoint);
+        let chunks = value.chunks(CHUNK);
+        let count = u8::try_from(chunks.len()).map_err(|_| {
+            CommitError::NotApplied(DatabaseError::TooLarge { found: chunks.len(), limit: usize::from(u8::MAX) })
+        })?;
         let mut batch = sled::Batch::default();
-        batch.insert(CHECKPOINT, value);
-        self.apply(batch, 1);
+        for (number, chunk) in (0..count).zip(chunks) {
+            batch.insert(checkpoint_key(number), chunk);
+        }
+        for surplus in count..writer.checkpoint_chunks {
+            batch.remove(checkpoint_key(surplus));
+        }
+        self.apply(batch, usize::from(count.max(writer.checkpoint_chunks)));
         writer.published = Some(checkpoint.clone());
+        writer.checkpoint_chunks = count;
         Ok(())
     }
 

@@ -17,12 +17,16 @@ use attest_core::{
 
 use super::record::Record;
 
+mod sealed;
+
 const WIDTH: u64 = TILE_WIDTH as u64;
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Tail {
     base: u64,
+    /// Of the entries in `records`.
+    bytes: usize,
     records: VecDeque<Arc<Record>>,
     levels: Vec<Level>,
     artifacts: HashMap<ArtifactDigest, VecDeque<u64>>,
@@ -63,6 +67,11 @@ impl Tail {
         self.base + self.records.len() as u64
     }
 
+    /// Bytes of the entries in it.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Appends entries and the tile hashes (level, hash) that they complete, lowest level first for each entry.
     pub(super) fn extend(&mut self, records: &[Arc<Record>], hashes: &[(u8, NodeHash)]) {
         for record in records {
@@ -74,6 +83,7 @@ impl Tail {
                     None => drop(self.projects.insert(project.clone(), VecDeque::from([index]))),
                 }
             }
+            self.bytes += record.entry().as_bytes().len();
             self.records.push_back(Arc::clone(record));
         }
         for (level, hash) in hashes {
@@ -95,8 +105,14 @@ impl Tail {
                 pop(&mut self.artifacts, artifact);
                 pop(&mut self.projects, project);
             }
+            self.bytes -= record.entry().as_bytes().len();
             self.base += 1;
         }
+        self.trim();
+    }
+
+    /// Drops the hashes of tiles that are full below the base: those are files.
+    fn trim(&mut self) {
         let mut nodes = self.base;
         for level in &mut self.levels {
             let first = nodes - nodes % WIDTH;

@@ -7,12 +7,14 @@
 use std::{
     collections::BTreeSet,
     fs::{self, File},
-    io::{self, Write},
+    io::{self, IoSliceMut, Write},
+    os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
 
 use attest_core::tile::Resource;
+use rustix::io::{ReadWriteFlags, preadv2};
 
 use super::{bundle, durable};
 
@@ -49,6 +51,20 @@ impl TileStore {
         }
     }
 
+    /// A full tile or bundle as a file to read from; `None` where it is not sealed.
+    ///
+    /// A thread that serves many connections may call it: opening can wait for a directory that is not in memory, which is
+    /// rare and short, since one directory holds a thousand files.
+    pub fn open_file(&self, resource: Resource) -> io::Result<Option<StoredFile>> {
+        let file = match File::open(self.path(resource)) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let length = file.metadata()?.len();
+        Ok(Some(StoredFile { file, length }))
+    }
+
     /// Stores full tiles and bundles, durably on return. A file that is there already has to decode to the same.
     ///
     /// If we crash in here, some files exist and some do not; nothing points to any of them yet, and the next start
@@ -75,12 +91,13 @@ impl TileStore {
             file.write_all(bytes).map_err(io)?;
             renames.push((file, temporary, path));
         }
-        for (file, temporary, path) in renames {
-            // The bytes first, the name second: a name never leads to a torn file.
-            if let Err(error) = file.sync_all() {
-                durable::abort("syncing a tile", &error);
-            }
-            if let Err(error) = fs::rename(&temporary, &path) {
+        // The bytes first, the names second: a name never leads to a torn file.
+        let written: Vec<&File> = renames.iter().map(|(file, ..)| file).collect();
+        if let Err(error) = durable::sync_together(&written) {
+            durable::abort("syncing tiles", &error);
+        }
+        for (_, temporary, path) in &renames {
+            if let Err(error) = fs::rename(temporary, path) {
                 durable::abort("renaming a tile", &error);
             }
         }
@@ -113,6 +130,40 @@ impl TileStore {
         }
         self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(directory.to_owned());
         Ok(())
+    }
+}
+
+/// A sealed file, open. It never changes.
+#[derive(Debug)]
+pub struct StoredFile {
+    file: File,
+    length: u64,
+}
+
+impl StoredFile {
+    /// Its length in bytes.
+    pub const fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// At most `most` bytes from `at` on; none only at the end.
+    pub fn read(&self, at: u64, most: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = self.buffer(at, most);
+        self.file.read_exact_at(&mut bytes, at)?;
+        Ok(bytes)
+    }
+
+    /// As [`StoredFile::read`], only where that does not wait for the disk.
+    pub fn read_at_once(&self, at: u64, most: usize) -> Option<Vec<u8>> {
+        let mut bytes = self.buffer(at, most);
+        // Short where only the beginning is in memory; an error where nothing is, or the file system does not know.
+        let read = preadv2(&self.file, &mut [IoSliceMut::new(&mut bytes)], at, ReadWriteFlags::NOWAIT);
+        (read == Ok(bytes.len())).then_some(bytes)
+    }
+
+    fn buffer(&self, at: u64, most: usize) -> Vec<u8> {
+        let left = self.length.saturating_sub(at);
+        vec![0; usize::try_from(left).map_or(most, |left| left.min(most))]
     }
 }
 

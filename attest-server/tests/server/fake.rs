@@ -95,6 +95,13 @@ impl Content {
         self.0.insert(path.to_owned(), served);
     }
 
+    /// Adds what `other` serves at paths where this serves nothing.
+    pub(crate) fn fill(&mut self, other: &Self) {
+        for (path, served) in &other.0 {
+            self.0.entry(path.clone()).or_insert_with(|| served.clone());
+        }
+    }
+
     pub(crate) fn remove(&mut self, path: &str) -> Option<Served> {
         self.0.remove(path)
     }

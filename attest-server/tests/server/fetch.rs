@@ -22,9 +22,10 @@ fn a_partial_tile_that_is_gone_is_cut_from_the_full_one() {
     let full = fetch(upstream.tile(TileId::new(0, 0, 256).unwrap())).unwrap();
     let partial = fetch(upstream.tile(TileId::new(0, 0, 7).unwrap())).unwrap();
     assert_eq!(partial, full[..7]);
-    let bundle = fetch(upstream.bundle(BundleId::new(0, 7).unwrap())).unwrap();
-    assert_eq!(bundle.len(), 7);
-    assert_eq!(bundle[6].as_bytes(), b"entry 6");
+    let bundle = fetch(upstream.bundle(BundleId::new(0, 7).unwrap())).unwrap().open().unwrap();
+    assert_eq!(bundle.entries.len(), 7);
+    assert_eq!(bundle.entries[6].as_bytes(), b"entry 6");
+    assert_eq!(bundle.gzip, None, "that is the gzip of the full one");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod abuse;
 mod client;
 mod fake;
 mod fetch;
@@ -9,6 +10,8 @@ mod limits;
 mod lookup;
 
 mod mirror;
+mod negatives;
+mod operate;
 mod process;
 mod read;
 mod statement;

@@ -10,6 +10,7 @@ use std::{
 
 use attest_core::{
     checkpoint::{LogCheckpoint, UnverifiedCheckpoint},
+    fork::ForkEvidence,
     merkle::{TreeHead, TreeSize},
     note::{Note, SignerKey, VerifierKey},
 };
@@ -142,6 +143,26 @@ fn plain(bytes: &[u8], path: &str) -> Vec<u8> {
 }
 
 #[test]
+fn bundles_are_served_in_the_gzip_that_they_came_in_where_everybody_reads_the_same_from_it() {
+    let entries = entries("e", 768);
+    let scene = Scene::of(&entries);
+    let mut content = Content::honest(&scene.key, &entries);
+    let kept = content.get_mut("tile/entries/000").body.clone();
+    // The second one in two members, which is gzip too, and the third not compressed at all.
+    let second = plain(&content.get_mut("tile/entries/001").body, "entries");
+    content.get_mut("tile/entries/001").body = [gzip(&second[..1_000]), gzip(&second[1_000..])].concat();
+    let third = plain(&content.get_mut("tile/entries/002").body, "entries");
+    content.put("tile/entries/002", Served::ok(third.clone()));
+    scene.log.show(content);
+    scene.once_ends_with(0);
+    let stored = |number: u8| fs::read(scene.data().join(format!("tile/entries/{number:03}"))).unwrap();
+    assert_eq!(stored(0), kept);
+    for (number, entries) in [(1, second), (2, third)] {
+        assert_eq!(plain(&stored(number), "entries"), entries);
+    }
+}
+
+#[test]
 fn a_mirror_of_a_real_log_grows_with_it_and_answers_lookups() {
     let alice = Rebuilder::new("alice", 1);
     let log = Log::start(&[&alice], &[]);
@@ -215,6 +236,9 @@ fn a_longer_tree_that_does_not_begin_with_ours_is_a_fork_proven_by_its_tiles() {
     assert_eq!(found["signedRoot"], head(&entries("a", 300)).root.to_string());
     assert_eq!(found["foundRoot"], head(&theirs[..300]).root.to_string());
     assert!(found["tiles"].as_object().unwrap().contains_key("tile/0/001"), "{}", found["tiles"]);
+    // Anybody can check it, with nothing but the log's key.
+    let evidence = ForkEvidence::parse(&fs::read(&scene.evidence()[0]).unwrap()).unwrap();
+    evidence.check(scene.key.verifier()).unwrap();
     // It serves what it has, and does not move, whatever the log shows from now on.
     scene.show(&entries("a", 301));
     let log = scene.once_ends_with(4);
@@ -253,7 +277,7 @@ type Lie = (&'static str, fn(&mut Content, &SignerKey));
 fn garbage_and_lies_change_nothing_and_prove_nothing() {
     let ours = entries("a", 300);
     let more = entries("a", 900);
-    let lies: [Lie; 12] = [
+    let lies: [Lie; 11] = [
         ("no checkpoint", |content, _| {
             drop(content.remove("checkpoint"));
         }),
@@ -275,10 +299,6 @@ fn garbage_and_lies_change_nothing_and_prove_nothing() {
             let text = "log.example/fake\n0\nBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=\n".to_owned();
             let line = key.sign(&text).unwrap();
             content.put("checkpoint", Served::ok(Note::new(text, vec![line]).unwrap().to_string()));
-        }),
-        ("a size without tiles", |content, key| {
-            let head = TreeHead { size: TreeSize::new(1 << 40), ..head(&entries("a", 900)) };
-            content.put("checkpoint", Served::ok(signed(key, head)));
         }),
         ("no edge tile", |content, _| {
             drop(content.remove("tile/0/003.p/132"));
@@ -323,7 +343,9 @@ fn a_log_that_forks_between_an_interrupted_catch_up_and_the_next_is_found_out() 
     let mut content = Content::honest(&scene.key, &ours);
     content.remove("tile/entries/007.p/208").unwrap();
     scene.log.show(content);
-    scene.once_ends_with(3);
+    // For that reason, and not because a busy machine did not get as far as the checkpoint: then nothing were pending.
+    let log = scene.once_ends_with(3);
+    assert!(log.contains("tile/entries/007") && log.contains("404"), "{log}");
     for size in [150, 1_500, 2_000, 2_100] {
         let mut theirs = entries("a", size);
         theirs[120] = b"rewritten".to_vec();
@@ -333,11 +355,68 @@ fn a_log_that_forks_between_an_interrupted_catch_up_and_the_next_is_found_out() 
         assert_eq!(scene.served().head(), head(&ours[..100]), "{size}");
         fs::remove_dir_all(scene.data().join("evidence")).unwrap();
     }
-    // An honest log that shows less than it did is caught up with as far as that goes.
-    for size in [101, 1_200, 2_000] {
+    // A log that shows less than it did, and not that it goes on to what it signed before, is not cosigned.
+    for size in [101, 1_200] {
         scene.show(&ours[..size]);
+        let log = scene.once_ends_with(3);
+        assert!(log.contains("go together") && log.contains("404"), "{size}: {log}");
+        assert_eq!(scene.served().head(), head(&ours[..100]), "{size}");
+    }
+    // With the tiles of what it signed before, it is caught up with as far as that goes.
+    for size in [101, 1_200, 2_000] {
+        let mut content = Content::honest(&scene.key, &ours);
+        content.put("checkpoint", Served::ok(crate::fake::checkpoint(&scene.key, &ours[..size])));
+        content.fill(&Content::honest(&scene.key, &ours[..size]));
+        scene.log.show(content);
         scene.once_ends_with(0);
         assert_eq!(scene.served().head(), head(&ours[..size]), "{size}");
+    }
+}
+
+#[test]
+fn a_log_that_signed_a_size_without_tiles_has_to_show_them_before_it_is_cosigned_again() {
+    let (ours, more) = (entries("a", 300), entries("a", 900));
+    let scene = Scene::of(&ours);
+    scene.once_ends_with(0);
+    let mut content = Content::honest(&scene.key, &more);
+    let head = TreeHead { size: TreeSize::new(1 << 40), ..head(&more) };
+    content.put("checkpoint", Served::ok(signed(&scene.key, head)));
+    scene.log.show(content);
+    scene.once_ends_with(3);
+    scene.show(&more);
+    let log = scene.once_ends_with(3);
+    assert!(log.contains("1099511627776") && log.contains("go together"), "{log}");
+    assert_eq!(scene.served().head(), crate::fake::head(&ours));
+}
+
+#[test]
+fn nothing_is_cosigned_that_is_not_in_line_with_all_that_the_log_ever_showed() {
+    let ours = entries("a", 2_000);
+    let mut theirs = entries("a", 2_100);
+    theirs[120] = b"rewritten".to_vec();
+    // The log signs 2,000 entries and shows none of them. What it shows next goes on from the 100 that the mirror has.
+    for next in [1_500, 2_000, 2_100] {
+        let scene = Scene::of(&ours[..100]);
+        scene.once_ends_with(0);
+        let mut content = Content::default();
+        content.put("checkpoint", Served::ok(crate::fake::checkpoint(&scene.key, &ours)));
+        scene.log.show(content);
+        scene.once_ends_with(3);
+
+        scene.show(&theirs[..next]);
+        // Larger, or of the same size: that contradicts what was signed. Smaller: it cannot be known without the tiles.
+        scene.once_ends_with(if next < ours.len() { 3 } else { 4 });
+        assert_eq!(scene.served().head(), head(&ours[..100]), "{next}");
+        if next < ours.len() {
+            let mut content = Content::honest(&scene.key, &theirs[..next]);
+            content.fill(&Content::honest(&scene.key, &ours));
+            scene.log.show(content);
+            scene.once_ends_with(4);
+            assert_eq!(scene.served().head(), head(&ours[..100]), "{next}");
+        }
+        let found: serde_json::Value = serde_json::from_slice(&fs::read(&scene.evidence()[0]).unwrap()).unwrap();
+        assert_eq!(found["size"], next.min(ours.len()), "{next}");
+        assert!(found["held"].as_str().unwrap().contains("\n2000\n"), "{next}");
     }
 }
 
@@ -369,6 +448,14 @@ fn a_mirror_whose_log_is_gone_serves_on_and_says_so() {
     assert_eq!(checkpoint(&server, scene.key.verifier()).head(), head(&entries));
     scene.show(&entries);
     until("the mirror is ready again", || ready(&server).1["status"] == "ready");
+
+    // A log that answers and shows nothing new is visible, and no reason not to be asked.
+    let mut command = scene.command();
+    drop(server);
+    command.args(["--listen", "127.0.0.1:0", "--poll-interval", "1", "--max-stale", "0"]);
+    let server = Server::spawn(&mut command);
+    until("the log is stalled", || ready(&server).1["status"] == "stalled");
+    assert_eq!(ready(&server).0, StatusCode::OK);
 
     // The same with no patience.
     drop(server);

@@ -5,7 +5,7 @@ use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, ChildStdout, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex},
     thread,
     time::{Duration, Instant},
@@ -35,6 +35,7 @@ pub(crate) fn attest_server() -> Command {
 pub(crate) struct Server {
     child: Child,
     url: String,
+    stdout: Mutex<BufReader<ChildStdout>>,
     log: Arc<Mutex<String>>,
 }
 
@@ -52,13 +53,14 @@ impl Server {
             }
         });
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        stdout.read_line(&mut line).unwrap();
         let url = line.trim_end().strip_prefix("listening on ").map(|url| url.trim_end_matches('/').to_owned());
         let Some(url) = url else {
             let status = child.wait().unwrap();
             panic!("it ended with {status} instead of listening: {}", log.lock().unwrap());
         };
-        Self { child, url, log }
+        Self { child, url, stdout: Mutex::new(stdout), log }
     }
 
     /// Base URL without a slash at the end.
@@ -95,8 +97,19 @@ impl Server {
 
     /// SIGTERM.
     pub(crate) fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
-        kill_process(pid, Signal::TERM).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
+    /// The next line on its standard output.
+    pub(crate) fn next_line(&self) -> String {
+        let mut line = String::new();
+        self.stdout.lock().unwrap().read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
     }
 
     /// Waits for its end.

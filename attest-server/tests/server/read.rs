@@ -101,7 +101,7 @@ fn what_a_client_has_is_not_sent_again() {
     for path in ["tile/0/000.p/1", "tile/entries/000.p/1"] {
         let url = format!("{}/{path}", log.server.url());
         let tag = get(&url).header(&ETAG).to_owned();
-        assert!(tag.starts_with('"'), "{tag}");
+        assert!(tag.ends_with('"'), "{tag}");
         let answer = request(Method::GET, &url, |request| request.header(IF_NONE_MATCH, &tag));
         assert_eq!(answer.status, StatusCode::NOT_MODIFIED);
         assert_eq!(answer.header(&ETAG), tag);
@@ -109,6 +109,55 @@ fn what_a_client_has_is_not_sent_again() {
         assert!(answer.body.is_empty());
         let answer = request(Method::GET, &url, |request| request.header(IF_NONE_MATCH, "\"other\""));
         assert_eq!(answer.status, StatusCode::OK);
+    }
+}
+
+#[test]
+fn another_log_of_the_same_name_has_other_tags() {
+    let (one, other) = (log_of(1), log_of(1));
+    for path in ["tile/0/000.p/1", "tile/entries/000.p/1"] {
+        let tag = get(&format!("{}/{path}", one.server.url())).header(&ETAG).to_owned();
+        let answer =
+            request(Method::GET, &format!("{}/{path}", other.server.url()), |ask| ask.header(IF_NONE_MATCH, &tag));
+        assert_eq!(answer.status, StatusCode::OK, "{path}");
+    }
+}
+
+#[test]
+fn a_tag_does_not_make_something_out_of_what_is_not_published() {
+    let log = log_of(1);
+    for path in ["tile/0/000.p/2", "tile/entries/000", "tile/1/000.p/1"] {
+        let url = format!("{}/{path}", log.server.url());
+        let answer = request(Method::GET, &url, |request| request.header(IF_NONE_MATCH, "*"));
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
+    }
+}
+
+#[test]
+fn full_tiles_and_bundles_are_sent_as_they_lie_on_the_disk_and_partial_ones_are_their_beginning() {
+    let log = log_of(257);
+    let url = log.server.url();
+    for path in ["tile/0/000", "tile/entries/000"] {
+        let file = log.folder.path().join("log").join(path);
+        // Sealing follows the answers.
+        while !file.exists() {
+            std::thread::yield_now();
+        }
+        let answer = get(&format!("{url}/{path}"));
+        assert_eq!(answer.status, StatusCode::OK);
+        assert_eq!(answer.header(&CONTENT_TYPE), "application/octet-stream");
+        assert_eq!(answer.body, std::fs::read(&file).unwrap(), "{path}");
+    }
+    let full = get(&format!("{url}/tile/0/000")).body;
+    assert_eq!(get(&format!("{url}/tile/0/000.p/100")).body, full[..3_200]);
+    let entries = |path: &str, width| {
+        let mut plain = Vec::new();
+        GzDecoder::new(&*get(&format!("{url}/{path}")).body).read_to_end(&mut plain).unwrap();
+        decode_bundle(BundleId::new(0, width).unwrap(), &plain).unwrap()
+    };
+    let full = entries("tile/entries/000", 256);
+    for _ in 0..2 {
+        assert_eq!(entries("tile/entries/000.p/100", 100), full[..100]);
     }
 }
 

@@ -11,8 +11,8 @@ use crate::store::{DatabaseError, Epoch, Head, StoredCheckpoint};
 pub(super) const HEAD: &[u8] = b"h";
 /// Key of the sealed size.
 pub(super) const SEALED: &[u8] = b"s";
-/// Key of the signed checkpoint: size, note.
-pub(super) const CHECKPOINT: &[u8] = b"c";
+/// First byte of the keys of the signed checkpoint: size and note, in chunks. The first chunk's key is this byte alone.
+pub(super) const CHECKPOINT: u8 = b'c';
 /// First byte of the keys of pending entries: first index and chunk number of a run.
 pub(super) const ENTRIES: u8 = b'e';
 
@@ -21,6 +21,17 @@ pub(super) fn chunk_key(first: u64, chunk: u32) -> [u8; 13] {
     key[1..9].copy_from_slice(&first.to_be_bytes());
     key[9..].copy_from_slice(&chunk.to_be_bytes());
     key
+}
+
+/// Key of a chunk of the checkpoint. A note with the cosignatures of many witnesses is longer than one value may be.
+pub(super) fn checkpoint_key(chunk: u8) -> Vec<u8> {
+    if chunk == 0 { vec![CHECKPOINT] } else { vec![CHECKPOINT, chunk] }
+}
+
+pub(super) fn encode_checkpoint(checkpoint: &StoredCheckpoint) -> Vec<u8> {
+    let mut value = checkpoint.size.get().to_be_bytes().to_vec();
+    value.extend_from_slice(checkpoint.note.as_bytes());
+    value
 }
 
 pub(super) fn decode_chunk_key(key: &[u8]) -> Result<(u64, u32), DatabaseError> {

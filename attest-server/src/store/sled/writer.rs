@@ -12,6 +12,8 @@ pub(super) struct Writer {
     pub(super) head: Head,
     pub(super) sealed: u64,
     pub(super) published: Option<StoredCheckpoint>,
+    /// Values that the checkpoint takes.
+    pub(super) checkpoint_chunks: u8,
     /// The runs of entries, in order.
     pub(super) runs: VecDeque<Run>,
 }
@@ -33,10 +35,12 @@ impl Writer {
             None => 0,
             Some(value) => decode_number("the sealed size", &value)?,
         };
-        let published = match tree.get(CHECKPOINT).map_err(sled)? {
-            None => None,
-            Some(value) => Some(decode_checkpoint(&value)?),
-        };
+        let (mut checkpoint, mut checkpoint_chunks) = (Vec::new(), 0);
+        for chunk in tree.scan_prefix([CHECKPOINT]).values() {
+            checkpoint.extend_from_slice(&chunk.map_err(sled)?);
+            checkpoint_chunks += 1;
+        }
+        let published = if checkpoint_chunks == 0 { None } else { Some(decode_checkpoint(&checkpoint)?) };
         let mut runs: VecDeque<Run> = VecDeque::new();
         for key in tree.scan_prefix([ENTRIES]).keys() {
             let (first, chunk) = decode_chunk_key(&key.map_err(sled)?)?;
@@ -49,7 +53,7 @@ impl Writer {
             }
         }
         // Runs below `sealed`, whose deletion a crash cut short, go with the next seal.
-        Ok(Self { head, sealed, published, runs })
+        Ok(Self { head, sealed, published, checkpoint_chunks, runs })
     }
 
     /// The oldest run, if all of it is sealed: the next one starts in the sealed part, or nothing follows it there.

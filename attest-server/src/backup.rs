@@ -1,0 +1,106 @@
+//! `attest-server backup`: all that it takes to bring a log back. Not its database: what the log has published, verified on
+//! the way, and its name and key. So a backup is consistent whenever it is taken, also from a log that runs; it depends on
+//! no storage engine; and nobody has to trust it, because `restore` derives every hash again.
+//!
+//! | in the backup | what |
+//! |---|---|
+//! | `log/` | a copy as `export` makes it: a second backup into the same folder adds only what is new |
+//! | `log.key` | the secret key, mode 0600, unless it is kept elsewhere |
+//! | `log.id` | the log's name and public key; written last: without it there is no backup |
+//!
+//! What was committed and not yet published is not in it. Nobody has got an answer for that.
+
+use std::{
+    fs,
+    io::{self, Write as _},
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, bail, ensure};
+
+use crate::{
+    command::Outcome,
+    config::BackupArgs,
+    export::{Exported, Origin, OriginError, export, files::Form, judge, refuse_inside, undecided},
+    run::stop_signal,
+    store::{
+        durable,
+        identity::{Identity, Kind},
+    },
+};
+
+/// `attest-server backup`.
+pub(crate) async fn command(args: BackupArgs) -> anyhow::Result<Outcome> {
+    let identity = Identity::load(&args.data)?;
+    ensure!(
+        identity.kind() == Kind::Log,
+        "{} holds a mirror, which needs no backup: a new one replicates the log",
+        args.data.display()
+    );
+    refuse_inside(&args.to, &args.data)?;
+    refuse_another(&args.to, &identity)?;
+    let stop = stop_signal()?;
+    tokio::select! {
+        outcome = backup(&args, &identity) => outcome,
+        () = stop => bail!("interrupted: an earlier backup in {} is what it was", args.to.display()),
+    }
+}
+
+/// A backup of another log, or another thing altogether, is not written over.
+fn refuse_another(to: &Path, identity: &Identity) -> anyhow::Result<()> {
+    match fs::read_to_string(to.join("log.id")) {
+        Ok(text) if text == identity.to_string() => Ok(()),
+        Ok(_) => bail!("{} holds a backup of another log", to.display()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let known =
+                |name: &std::ffi::OsStr| ["log", "log.key", "log.id.tmp", "log.tmp"].iter().any(|one| name == *one);
+            let items = match fs::read_dir(to) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                items => items.with_context(|| format!("{} cannot be read", to.display()))?,
+            };
+            for item in items {
+                let name = item?.file_name();
+                ensure!(
+                    known(&name),
+                    "{} is not empty: expected a new or empty folder or an earlier backup, found {}",
+                    to.display(),
+                    name.display()
+                );
+            }
+            Ok(())
+        }
+        Err(error) => Err(error).with_context(|| format!("{} cannot be read", to.join("log.id").display())),
+    }
+}
+
+async fn backup(args: &BackupArgs, identity: &Identity) -> anyhow::Result<Outcome> {
+    let origin = match &args.url {
+        Some(url) => Origin::url(url, identity.log().clone()).await,
+        None => Origin::data(&args.data).await,
+    };
+    let origin = match origin {
+        Ok(origin) => origin,
+        Err(error @ OriginError::Url { .. }) => return undecided(&error),
+        Err(error) => return Err(error.into()),
+    };
+    let to = &args.to;
+    let io = |path: PathBuf| move || format!("{} cannot be written", path.display());
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(to).with_context(io(to.clone()))?;
+    let Exported { from, to: size } = match export(&origin, &to.join("log"), Some(Form::Gzip)).await {
+        Ok(exported) => exported,
+        Err(error) => return judge(error),
+    };
+    let (key, id) = (to.join("log.key"), to.join("log.id"));
+    if !args.without_key {
+        let secret = fs::read(args.data.join("log.key")).context("log.key cannot be read")?;
+        durable::replace(&key, &secret, 0o600).with_context(io(key.clone()))?;
+    }
+    // If we crash before this, a first backup is none, and an earlier one is newer than it says, and as whole.
+    durable::replace(&id, identity.to_string().as_bytes(), 0o644).with_context(io(id.clone()))?;
+    durable::sync_dir(to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))?;
+    let with = if key.exists() { "with its secret key" } else { "WITHOUT its secret key" };
+    let new = size.get() - from.get();
+    writeln!(io::stdout(), "{}: {size} entries, {new} of them new, {with}", to.display())?;
+    Ok(Outcome::Done)
+}
