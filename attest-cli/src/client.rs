@@ -2,7 +2,10 @@
 //!
 //! Nothing that comes back is believed here; bytes are bounded, parsed and handed on.
 
-use std::{io::Read, time::Duration};
+use std::{
+    io::{self, Read},
+    time::{Duration, Instant},
+};
 
 use attest_core::{
     api,
@@ -17,9 +20,13 @@ use reqwest::{
 };
 use serde::de::DeserializeOwned;
 
+mod negatives;
+
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A verification waits this long for one answer before it calls a log unreachable.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
+/// An answer that comes a few bytes at a time is given up after this: [`READ_TIMEOUT`] starts anew with each of them.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 /// An awaited submission includes the log's witnesses.
 const SUBMIT_TIMEOUT: Duration = Duration::from_secs(60);
 /// A note of a few lines: even a hundred cosignatures stay below.
@@ -86,10 +93,24 @@ impl LogClient {
         self.ask(self.client.get(url), MAX_CHECKPOINT)
     }
 
-    /// The hashes of a tile.
+    /// The newest checkpoint of a log that a witness cosigned, where the base URL is a witness's monitoring prefix (C2SP
+    /// tlog-witness, "Monitoring").
+    pub(crate) fn witnessed(&self, origin: &str) -> Result<Vec<u8>, ClientError> {
+        let url = format!("{}/{}/{}", self.base, ArtifactDigest::of(origin.as_bytes()), Resource::Checkpoint);
+        self.ask(self.client.get(url), MAX_CHECKPOINT)
+    }
+
+    /// The hashes of a tile, cut from the full one where the partial one is gone.
     pub(crate) fn tile(&self, id: TileId) -> Result<Vec<NodeHash>, ClientError> {
-        let bytes = self.ask(self.client.get(format!("{}/{}", self.base, Resource::Tile(id))), MAX_TILE)?;
-        tile::decode_tile(id, &bytes).map_err(|_| self.garbage("a tile of 32-byte hashes", &bytes))
+        let get = |id| self.ask(self.client.get(format!("{}/{}", self.base, Resource::Tile(id))), MAX_TILE);
+        let (found, bytes) = match get(id) {
+            Err(ClientError::NotALog { .. }) if !id.is_full() => (id.full(), get(id.full())?),
+            other => (id, other?),
+        };
+        let mut hashes =
+            tile::decode_tile(found, &bytes).map_err(|_| self.garbage("a tile of 32-byte hashes", &bytes))?;
+        hashes.truncate(usize::from(id.width()));
+        Ok(hashes)
     }
 
     /// Appends an envelope and waits for its proof.
@@ -138,8 +159,7 @@ impl LogClient {
 
     fn read(&self, response: Response, limit: u64) -> Result<Vec<u8>, ClientError> {
         let mut bytes = Vec::new();
-        response
-            .take(limit + 1)
+        Until { inner: response.take(limit + 1), end: Instant::now() + ANSWER_TIMEOUT }
             .read_to_end(&mut bytes)
             .map_err(|source| ClientError::Broken { url: self.base.clone(), source })?;
         if bytes.len() as u64 > limit {
@@ -171,6 +191,21 @@ impl LogClient {
 
     fn garbage(&self, expected: &'static str, bytes: &[u8]) -> ClientError {
         ClientError::Garbage { url: self.base.clone(), expected, found: excerpt(bytes) }
+    }
+}
+
+/// Reads until a moment.
+struct Until<R> {
+    inner: R,
+    end: Instant,
+}
+
+impl<R: Read> Read for Until<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if Instant::now() >= self.end {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "the answer takes too long"));
+        }
+        self.inner.read(buffer)
     }
 }
 

@@ -4,6 +4,7 @@
 
 use std::{
     collections::HashMap,
+    fmt,
     fs::{self, File},
     io,
     path::{Path, PathBuf},
@@ -12,6 +13,7 @@ use std::{
 use attest_core::{
     artifact::ArtifactDigest,
     checkpoint::{LogCheckpoint, UnverifiedCheckpoint},
+    fork::ForkEvidence,
     merkle::{NodeHash, RootHash, TreeHead, TreeSize, verify_consistency},
     note::VerifierKey,
     tile::{self, TILE_WIDTH, TileError, TileId},
@@ -22,6 +24,7 @@ use rustix::fs::{FlockOperation, flock};
 use crate::{
     client::ClientError,
     files::{self, FileError, Mode},
+    output::causes,
 };
 
 /// As [`crate::client`] bounds a checkpoint.
@@ -49,9 +52,9 @@ pub(crate) struct History {
 pub(crate) enum HistoryError {
     #[error(
         "{origin} shows two histories: it signed a tree of {seen} entries that is not the beginning of the one of {shown} \
-         it signed too; both signed notes are kept in {}", .evidence.display()
+         it signed too; {evidence}"
     )]
-    Fork { origin: String, seen: u64, shown: u64, notes: Box<[String; 2]>, evidence: PathBuf },
+    Fork { origin: String, seen: u64, shown: u64, notes: Box<[String; 2]>, evidence: Kept },
     #[error("{origin} shows an old checkpoint: expected at least the {seen} entries seen before, found {shown}")]
     Stale { origin: String, seen: u64, shown: u64 },
     #[error("{origin}: nothing shows that its {shown} entries continue the {seen} seen before")]
@@ -68,6 +71,19 @@ impl HistoryError {
         match self {
             Self::Fork { origin, notes, .. } => Some(ProvenFork { origin: origin.clone(), notes: (**notes).clone() }),
             _ => None,
+        }
+    }
+}
+
+/// Where the evidence is. A fork is proven whether or not the disk takes it.
+#[derive(Debug)]
+pub(crate) struct Kept(Result<PathBuf, FileError>);
+
+impl fmt::Display for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Ok(path) => write!(f, "both signed notes are kept in {}", path.display()),
+            Err(error) => write!(f, "the signed notes could not be kept: {}", causes(error)),
         }
     }
 }
@@ -161,15 +177,29 @@ impl History {
         let notes = format!("{}\n{}", last.note(), shown.note());
         let name = ArtifactDigest::of(notes.as_bytes()).to_string();
         let evidence = self.path(log, &format!("fork-{}", &name[..16]));
-        match files::create(&evidence, notes.as_bytes(), Mode::Shared) {
-            Ok(()) | Err(FileError::Exists { .. }) => HistoryError::Fork {
-                origin: origin(log),
-                seen: last.head().size.get(),
-                shown: shown.head().size.get(),
-                notes: Box::new([last.note().to_string(), shown.note().to_string()]),
-                evidence,
-            },
-            Err(error) => state(log, error.into()),
+        let kept = match files::create(&evidence, notes.as_bytes(), Mode::Shared) {
+            Ok(()) | Err(FileError::Exists { .. }) => Kept(Ok(evidence)),
+            Err(error) => Kept(Err(error)),
+        };
+        HistoryError::Fork {
+            origin: origin(log),
+            seen: last.head().size.get(),
+            shown: shown.head().size.get(),
+            notes: Box::new([last.note().to_string(), shown.note().to_string()]),
+            evidence: kept,
+        }
+    }
+
+    /// Keeps evidence of a fork, found elsewhere than in what was seen before, and gives its path. The same two notes are
+    /// kept once.
+    pub(crate) fn keep_evidence(&self, log: &VerifierKey, evidence: &ForkEvidence) -> Result<PathBuf, HistoryError> {
+        let name = ArtifactDigest::of(evidence.notes().concat().as_bytes()).to_string();
+        let path = self.path(log, &format!("fork-{}.json", &name[..16]));
+        fs::create_dir_all(&self.folder)
+            .map_err(|source| state(log, StateError::Lock { path: self.folder.clone(), source }))?;
+        match files::create(&path, evidence.to_json().as_bytes(), Mode::Shared) {
+            Ok(()) | Err(FileError::Exists { .. }) => Ok(path),
+            Err(error) => Err(state(log, error.into())),
         }
     }
 
@@ -229,9 +259,36 @@ fn root_at(
 }
 
 /// Partial tiles of earlier sizes may be gone once the tile has grown (tlog-tiles, "Pruning").
-fn as_wide_as_in(size: TreeSize, id: TileId) -> Result<TileId, TileError> {
+pub(crate) fn as_wide_as_in(size: TreeSize, id: TileId) -> Result<TileId, TileError> {
     let hashes = size.get() >> (8 * u32::from(id.level()));
     let left = hashes.saturating_sub(id.index().saturating_mul(u64::from(TILE_WIDTH)));
     let width = u16::try_from(left).unwrap_or(TILE_WIDTH).min(TILE_WIDTH);
     TileId::new(id.level(), id.index(), width)
+}
+
+#[cfg(test)]
+mod tests {
+    use attest_core::{
+        checkpoint::Checkpoint,
+        note::{KeyName, KeyType, SignerKey},
+    };
+
+    use super::*;
+
+    #[test]
+    fn a_fork_is_one_though_its_evidence_cannot_be_kept() {
+        let key = SignerKey::from_seed(KeyName::new("log.test").unwrap(), KeyType::Ed25519, [7; 32]);
+        let signed = |root| {
+            let head = TreeHead { size: TreeSize::new(2), root: RootHash::from_bytes([root; 32]) };
+            Checkpoint { origin: "log.test".to_owned(), head }.sign(&key).unwrap()
+        };
+        let folder = tempfile::tempdir().unwrap();
+        // Where a folder should be.
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        let nowhere = History::new(&file);
+        let fork = nowhere.keep_fork(key.verifier(), &signed(1), &signed(2));
+        assert!(fork.proven_fork().is_some(), "{fork:?}");
+        assert!(fork.to_string().contains("could not be kept"), "{fork}");
+    }
 }

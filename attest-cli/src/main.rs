@@ -16,6 +16,7 @@ mod input;
 mod interrupt;
 mod item;
 mod layers;
+mod negatives;
 mod output;
 mod pip;
 mod pip_report;

@@ -234,7 +234,11 @@ fn print_judgement(judgement: &Judgement<'_>, out: &Output) -> io::Result<()> {
             }
         }
     }
-    for line in findings::lines(found, layer).into_iter().chain(found.logs.iter().map(findings::standing)) {
+    for line in findings::lines(found, layer)
+        .into_iter()
+        .chain(found.logs.iter().map(findings::standing))
+        .chain(found.negatives.iter().map(findings::completeness))
+    {
         out.line(format_args!("    {line}"))?;
     }
     Ok(())

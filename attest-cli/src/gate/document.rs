@@ -34,10 +34,14 @@ struct Policy<'a> {
 }
 
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Log<'a> {
     origin: &'a str,
     size: u64,
     url: &'a str,
+    /// Where a mirror answered: why the log itself did not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stands_in: Option<&'a str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -110,7 +114,12 @@ impl<'a> Document<'a> {
                 .gathered
                 .asked
                 .iter()
-                .map(|asked| Log { origin: &asked.origin, size: asked.size, url: &asked.url })
+                .map(|asked| Log {
+                    origin: &asked.origin,
+                    size: asked.size,
+                    url: &asked.url,
+                    stands_in: asked.stands_in.as_deref(),
+                })
                 .collect(),
             files: judged.answers.iter().map(File::new).collect(),
             alarms: judged.gathered.alarms.iter().map(ToString::to_string).collect(),

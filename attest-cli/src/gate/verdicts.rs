@@ -1,9 +1,9 @@
 //! How the gate's answers are told to people: a line for each item, and a tally that adds up.
 
-use std::{io, path::Path};
+use std::{collections::BTreeSet, io, path::Path};
 
 use attest_core::{
-    policy::GroupName,
+    policy::{GroupName, Negatives},
     verify::{Reason, Verdict},
 };
 
@@ -28,6 +28,9 @@ pub(crate) fn print(judged: &Judged<'_>, out: &Output) -> io::Result<()> {
     for alarm in &judged.gathered.alarms {
         out.line(out.paint(Style::Bad, format_args!("alarm: {alarm}")))?;
     }
+    for unknown in incomplete(judged) {
+        out.note(unknown);
+    }
     out.line(tally(judged))?;
     for asked in &judged.gathered.asked {
         out.detail(format_args!("{}: {} entries, asked at {}", asked.origin, asked.size, asked.url));
@@ -36,6 +39,21 @@ pub(crate) fn print(judged: &Judged<'_>, out: &Output) -> io::Result<()> {
         out.hint(hint);
     }
     Ok(())
+}
+
+/// What a policy of best effort took although dissent may have been withheld; where the policy insists, it is a reason.
+fn incomplete(judged: &Judged<'_>) -> BTreeSet<String> {
+    let judgements = judged.answers.iter().flat_map(|answer| &answer.judgements);
+    let taken = judgements.filter_map(|judgement| match &judgement.word {
+        Word::Verdict { verdict, .. } if judgement.layer.policy.negatives().value == Negatives::BestEffort => {
+            Some(&verdict.findings().negatives)
+        }
+        _ => None,
+    });
+    let lacking = taken.flatten().filter_map(|view| {
+        Some(format!("dissent in log {} may have been withheld: {}", view.origin, view.missing.as_ref()?))
+    });
+    lacking.collect()
 }
 
 fn print_answer(answer: &Answer<'_>, width: usize, hints: &mut Vec<String>, out: &Output) -> io::Result<()> {

@@ -44,6 +44,8 @@ pub(crate) enum Conduct {
     Omits,
     /// 403.
     Refuses,
+    /// Answers as a witness: its checkpoint under the hash of the origin, and nothing else.
+    Witnesses,
 }
 
 #[derive(Debug)]
@@ -84,6 +86,11 @@ impl FakeLog {
 
     pub(crate) fn append(&self, entry: Vec<u8>) {
         self.state.lock().unwrap().entries.push(entry);
+    }
+
+    /// Its entries, for a mirror of it.
+    pub(crate) fn copied(&self) -> Vec<Vec<u8>> {
+        self.state.lock().unwrap().entries.clone()
     }
 
     pub(crate) fn entries(&self) -> usize {
@@ -135,6 +142,14 @@ impl State {
             Conduct::Overloaded => return (503, problem(503, "too much to do")),
             Conduct::Refuses => {
                 return (403, problem(403, "this key is not on the list of rebuilders"));
+            }
+            Conduct::Witnesses => {
+                let place = format!("/{}/checkpoint", ArtifactDigest::of(ORIGIN.as_bytes()));
+                return if path == place {
+                    (200, self.checkpoint().into_bytes())
+                } else {
+                    (404, problem(404, "nothing here"))
+                };
             }
             Conduct::Garbage => return (200, b"<html>welcome to the hotel</html>".to_vec()),
             _ => {}
@@ -239,6 +254,7 @@ fn problem(status: u16, detail: &str) -> Vec<u8> {
         status,
         detail: detail.to_owned(),
         hint: Some("ask the operator".to_owned()),
+        request_id: None,
     };
     serde_json::to_vec(&problem).unwrap()
 }

@@ -73,7 +73,36 @@ fn a_mirror_stands_in_and_says_so() {
     let policy = world.quorum(2, &[1, 2], &FakeLog::vkey(), &[&nobody(), &log.url]);
     let done = world.attest(&["verify", WHEEL, "--policy", text(&policy)]);
     done.is(0, "2 of 2");
-    assert!(done.err.contains("stands in"), "{done:?}");
+    assert_eq!(done.err.matches("stands in").count(), 1, "{done:?}");
+    let document = world.attest(&["verify", WHEEL, "--policy", text(&policy), "--output-format", "json"]).json();
+    assert_eq!(document["logs"][0]["url"], log.url.as_str());
+    assert!(document["logs"][0]["standsIn"].as_str().unwrap().contains("cannot be reached"), "{document}");
+}
+
+#[test]
+fn a_mirror_stands_in_for_a_log_that_cannot_answer_now_or_talks_nonsense() {
+    for conduct in [Conduct::Overloaded, Conduct::Garbage, Conduct::OtherKey, Conduct::Omits] {
+        let (world, log, _) = voted();
+        let mirror = FakeLog::start(log.copied());
+        log.behave(conduct.clone());
+        let policy = world.quorum(2, &[1, 2], &FakeLog::vkey(), &[&log.url, &mirror.url]);
+        let done = world.attest(&["verify", WHEEL, "--policy", text(&policy)]);
+        done.is(0, "2 of 2");
+        assert!(done.err.contains("stands in"), "{conduct:?}: {done:?}");
+    }
+}
+
+#[test]
+fn a_mirror_is_held_to_what_was_seen_of_its_log() {
+    let (world, log, policy) = voted();
+    world.attest(&["verify", WHEEL, "--policy", &policy]).is(0, "ok");
+    let mirror = FakeLog::start(log.copied());
+    let policy = world.quorum(2, &[1, 2], &FakeLog::vkey(), &[&nobody(), &mirror.url]);
+    mirror.behave(Conduct::Shows(2));
+    world.attest(&["verify", WHEEL, "--policy", text(&policy)]).is(3, "expected at least the 3 entries seen before");
+    // Nor does an outage of the log hide that its mirror shows another history.
+    mirror.behave(Conduct::Forked);
+    world.attest(&["verify", WHEEL, "--policy", text(&policy)]).is(4, "two histories");
 }
 
 #[test]

@@ -3,8 +3,9 @@
 use attest_core::{
     dissent::{Accusation, AccusationState, Proof},
     merkle::TreeSize,
+    policy::GroupName,
     statement::Method,
-    verify::{Findings, LogStanding},
+    verify::{Findings, LogStanding, ViewStanding},
 };
 use serde_json::{Value, json};
 
@@ -86,6 +87,20 @@ pub(super) fn standing(log: &LogStanding) -> String {
     format!("log        {origin}: {size}{witnessed}{problem}{foreign}")
 }
 
+/// Whether everything that speaks against the file was shown.
+pub(super) fn completeness(view: &ViewStanding) -> String {
+    let origin = &view.origin;
+    let about = view.size.map_or_else(String::new, |size| {
+        let groups: Vec<_> = view.groups.iter().map(GroupName::as_str).collect();
+        let witnessed = view.witnessed_at.map_or_else(String::new, |at| format!(", witnessed at {at}"));
+        format!(" of its first {size} entries (list signed by {}{witnessed})", groups.join(", "))
+    });
+    match &view.missing {
+        None => format!("negatives  {origin}: complete, all{about} were shown"),
+        Some(why) => format!("negatives  {origin}: not complete{about}: {why}"),
+    }
+}
+
 /// The same for tools.
 pub(super) fn document(layer: &Layer, found: &Findings) -> Value {
     let votes = found.votes.iter().map(|vote| {
@@ -114,7 +129,13 @@ pub(super) fn document(layer: &Layer, found: &Findings) -> Value {
             "witnessedAt": log.witnessed_at.map(|at| at.to_string()), "inPolicy": log.in_policy,
             "problem": log.problem.as_ref().map(ToString::to_string) })
     });
-    json!({ "policy": layer.path, "votes": votes.collect::<Vec<_>>(), "accusations": accusations.collect::<Vec<_>>(),
+    let negatives = found.negatives.iter().map(|view| {
+        json!({ "origin": view.origin, "complete": view.missing.is_none(), "size": view.size.map(TreeSize::get),
+            "groups": view.groups.iter().map(GroupName::as_str).collect::<Vec<_>>(),
+            "witnessedAt": view.witnessed_at.map(|at| at.to_string()),
+            "missing": view.missing.as_ref().map(ToString::to_string) })
+    });
+    json!({ "policy": layer.path, "negatives": negatives.collect::<Vec<_>>(), "votes": votes.collect::<Vec<_>>(), "accusations": accusations.collect::<Vec<_>>(),
         "abstentions": abstentions.collect::<Vec<_>>(), "ignored": ignored.collect::<Vec<_>>(),
         "publishers": publishers.collect::<Vec<_>>(), "logs": logs.collect::<Vec<_>>() })
 }
