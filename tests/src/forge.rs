@@ -9,7 +9,7 @@ use attest_core::{
     key::ed25519::SecretKey,
     statement::{
         Build, Clock, Digest, Environment, FromCommit, Method, Network, Origin, Outcome, Predicate, Rebuilder,
-        RecipeKind, RecipeRef, Refusal, Source, Statement, Subject, Tool, inputs_digest,
+        RecipeKind, RecipeRef, Refusal, Source, Statement, Subject, Tool, Withdrawal, inputs_digest,
     },
 };
 
@@ -99,6 +99,19 @@ impl Forge {
     /// When the statement breaks a rule of its own.
     pub fn vote(&self, subject: Subject) -> Result<Envelope> {
         self.sign(&Statement::new(subject, Predicate::Reproduced(self.build.clone()))?)
+    }
+
+    /// Signs "my statement about the n-th wheel of a project called `project` does not hold", in about 1 KiB.
+    ///
+    /// # Errors
+    /// When `project` cannot be in a wheel's name.
+    pub fn withdrawal(&self, project: &str, n: u64) -> Result<Envelope> {
+        let name = WheelName::parse(&format!("{project}-{n}-py3-none-any.whl"))?;
+        let digest = ArtifactDigest::of(name.as_str().as_bytes());
+        let statement_id = StatementId::of_payload(name.as_str().as_bytes());
+        let reason = "the machine that built it was not what its statement says. ".repeat(3).trim_end().to_owned();
+        let withdrawn = Predicate::Withdrawn(Withdrawal { statement_id, reason });
+        self.sign(&Statement::new(Subject { name, digest }, withdrawn)?)
     }
 
     /// Signs "from the same inputs as the statement `contradicted`, I got another file".

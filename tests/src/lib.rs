@@ -1,6 +1,6 @@
 //! Runs attest as its users do: the real programs, over HTTP, with the real pip and gpg.
 //!
-//! The tests in `tests/` and the two programs in `src/bin/` (`demo`, `load`) share what is here:
+//! The tests in `tests/` and the programs in `src/bin/` (`demo`, `load`, `mirror-load`) share what is here:
 //!
 //! | module | what it is |
 //! |---|---|
@@ -8,27 +8,41 @@
 //! | [`command`] | running a program to its end, with a time limit, and judging its exit code |
 //! | [`server`] | a running log or mirror that ends with the guard that holds it |
 //! | [`scene`] | a temporary place with keys, a policy and a clean environment |
+//! | [`fault`] | system calls that fail when a test wants them to |
 //! | [`tool`], [`gnupg`], [`trace`] | gpg, strace and python3, where they are there |
 //! | [`forge`] | signed statements made in memory, as many as wanted |
 //! | [`http`], [`replica`] | a keep-alive client, and a reader that re-derives a whole log |
+//! | [`specimen`], [`small_disk`] | a log to be broken; a disk to be filled |
 //! | [`stub`] | a server on loopback that answers what a test wants it to |
 //! | [`policy`], [`wheel`] | policy files, small wheels and an index that offers them |
 //! | [`quorum`] | the usual cast: a log and three rebuilders in two groups |
 //! | [`readme`] | the commands that the README tells people to type |
+//! | [`static_log`] | a log of any size as files, for mirrors |
+//! | [`promise`], [`random`], [`effort`] | what a log acknowledged and whether it is kept; how long to try |
+//! | [`loop_disk`], [`recording`] | what a power cut leaves: on a disk of its own, or by a trace of what was written |
 //! | [`load`] | submissions at a given rate, and how long each waited |
 
 pub mod command;
+pub mod effort;
+pub mod fault;
 pub mod forge;
 pub mod gnupg;
 pub mod http;
 pub mod load;
+pub mod loop_disk;
 pub mod policy;
 pub mod programs;
+pub mod promise;
 pub mod quorum;
+pub mod random;
 pub mod readme;
+pub mod recording;
 pub mod replica;
 pub mod scene;
 pub mod server;
+pub mod small_disk;
+pub mod specimen;
+pub mod static_log;
 pub mod stub;
 pub mod tool;
 pub mod trace;

@@ -1,8 +1,10 @@
 //! Submissions at a given rate over kept-alive connections, each awaited until its finished proof is there.
 
 use std::{
-    fs,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -12,7 +14,11 @@ use attest_core::{api::Submitted, merkle::LeafHash, note::VerifierKey, proof::Tl
 use hyper::body::Bytes;
 use tokio::{task::JoinSet, time};
 
-use crate::{forge::Forge, http::Connection};
+use crate::forge::Forge;
+use exchange::{Exchange, Request};
+
+pub mod exchange;
+pub mod usage;
 
 /// One proof in this many is verified while the load runs.
 const CHECKED: usize = 100;
@@ -22,7 +28,8 @@ const CHECKED: usize = 100;
 pub struct Plan {
     /// Connections, each with one submission in flight.
     pub clients: usize,
-    /// Submissions per second over all connections. Without it each client submits as soon as it has its answer.
+    /// Submissions per second, on a schedule that no answer holds up (an open loop): a submission whose turn finds every
+    /// connection busy waits, and its wait counts. Without a rate each client submits as soon as it has its answer.
     pub rate: Option<f64>,
     /// No submission starts later than this.
     pub duration: Duration,
@@ -32,7 +39,7 @@ pub struct Plan {
 #[derive(Clone, Debug)]
 pub struct Report {
     /// Time from a submission's turn to its proof, sorted. Where a rate was asked for, the turn is when the schedule says
-    /// it is, so that waiting for a free connection counts.
+    /// it is, so that a stall delays everybody behind it and is not hidden.
     latencies: Vec<Duration>,
     /// From the first submission to the last proof.
     pub elapsed: Duration,
@@ -59,21 +66,30 @@ impl Report {
     }
 }
 
-/// Signs `count` envelopes on all cores, before anything is measured.
+/// What is submitted: signed before anything is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// "I reproduced this file", as a rebuilder says it about a small wheel: about 2.4 KB.
+    Vote,
+    /// A withdrawal with a long reason: an envelope of about 1 KiB. No vote is that short.
+    Withdrawal,
+}
+
+/// Signs `count` envelopes on all cores.
 ///
 /// # Errors
 /// When a thread fails.
-pub fn sign(forge: &Arc<Forge>, project: &str, count: usize) -> Result<Vec<Bytes>> {
+pub fn sign(forge: &Arc<Forge>, kind: Kind, project: &str, count: usize) -> Result<Vec<Bytes>> {
     let threads = thread::available_parallelism()?.get();
     let signers: Vec<_> = (0..threads)
         .map(|part| {
             let (forge, project) = (Arc::clone(forge), project.to_owned());
-            thread::spawn(move || {
-                (part..count)
-                    .step_by(threads)
-                    .map(|n| Ok(Bytes::from(forge.reproduced(&project, n as u64)?.to_bytes())))
-                    .collect::<Result<Vec<_>>>()
-            })
+            let sign = move |n: usize| match kind {
+                Kind::Vote => forge.reproduced(&project, n as u64),
+                Kind::Withdrawal => forge.withdrawal(&project, n as u64),
+            };
+            let envelopes = (part..count).step_by(threads).map(move |n| Ok(Bytes::from(sign(n)?.to_bytes())));
+            thread::spawn(|| envelopes.collect::<Result<Vec<_>>>())
         })
         .collect();
     let mut envelopes = Vec::with_capacity(count);
@@ -83,56 +99,65 @@ pub fn sign(forge: &Arc<Forge>, project: &str, count: usize) -> Result<Vec<Bytes
     Ok(envelopes)
 }
 
+/// A run that all its clients share.
+#[derive(Debug)]
+struct Run {
+    requests: Vec<Request>,
+    log: VerifierKey,
+    plan: Plan,
+    started: Instant,
+    next: AtomicUsize,
+}
+
 /// Submits the envelopes, each once, until the time or the envelopes are over.
 ///
 /// # Errors
 /// When a submission is refused, a connection breaks, or a proof does not hold.
 pub async fn run(url: &str, log: &VerifierKey, envelopes: Vec<Bytes>, plan: Plan) -> Result<Report> {
     ensure!(plan.clients > 0, "expected at least one client");
-    let envelopes = Arc::new(envelopes);
+    let authority = exchange::authority(url)?;
     let mut connections = Vec::with_capacity(plan.clients);
     for _ in 0..plan.clients {
-        connections.push(Connection::open(url).await?);
+        connections.push(Exchange::open(&authority).await?);
     }
-    let started = Instant::now();
+    let count = envelopes.len();
+    let requests = envelopes.into_iter().map(|envelope| Request::new(&authority, &envelope)).collect();
+    let run = Arc::new(Run { requests, log: log.clone(), plan, started: Instant::now(), next: AtomicUsize::new(0) });
     let mut clients = JoinSet::new();
-    for (number, connection) in connections.into_iter().enumerate() {
-        clients.spawn(client(number, connection, log.clone(), Arc::clone(&envelopes), plan, started));
+    for connection in connections {
+        clients.spawn(client(connection, Arc::clone(&run)));
     }
-    let mut report = Report { latencies: Vec::with_capacity(envelopes.len()), elapsed: Duration::ZERO, checked: 0 };
+    let mut report = Report { latencies: Vec::with_capacity(count), elapsed: Duration::ZERO, checked: 0 };
     while let Some(finished) = clients.join_next().await {
         let (latencies, checked) = finished??;
         report.latencies.extend(latencies);
         report.checked += checked;
     }
-    report.elapsed = started.elapsed();
+    report.elapsed = run.started.elapsed();
     report.latencies.sort_unstable();
     Ok(report)
 }
 
-async fn client(
-    number: usize,
-    mut connection: Connection,
-    log: VerifierKey,
-    envelopes: Arc<Vec<Bytes>>,
-    plan: Plan,
-    started: Instant,
-) -> Result<(Vec<Duration>, usize)> {
+/// Takes the next submission that nobody has taken, waits for its turn, submits.
+async fn client(mut connection: Exchange, run: Arc<Run>) -> Result<(Vec<Duration>, usize)> {
     let (mut latencies, mut checked) = (Vec::new(), 0);
-    for (n, envelope) in envelopes.iter().enumerate().skip(number).step_by(plan.clients) {
+    loop {
+        let n = run.next.fetch_add(1, Ordering::Relaxed);
+        let Some(request) = run.requests.get(n) else { break };
         #[expect(clippy::cast_precision_loss, reason = "a schedule in seconds; the count is far below 2^52")]
-        let turn = match plan.rate {
-            Some(rate) => started + Duration::from_secs_f64(n as f64 / rate),
-            None => Instant::now(),
-        };
-        if turn.duration_since(started) > plan.duration {
+        let turn = run.plan.rate.map(|rate| run.started + Duration::from_secs_f64(n as f64 / rate));
+        let turn = turn.unwrap_or_else(Instant::now);
+        if turn.duration_since(run.started) > run.plan.duration {
             break;
         }
-        time::sleep_until(turn.into()).await;
-        let submitted = connection.submit(envelope.clone()).await?;
+        if run.plan.rate.is_some() {
+            time::sleep_until(turn.into()).await;
+        }
+        let answer = connection.send(request.bytes()).await?;
         latencies.push(turn.elapsed());
         if n.is_multiple_of(CHECKED) {
-            check(&submitted, envelope, &log)?;
+            let submitted = serde_json::from_slice(answer).context("expected the answer to a submission")?;
+            check(&submitted, request.envelope(), &run.log)?;
             checked += 1;
         }
     }
@@ -153,20 +178,4 @@ pub fn check(submitted: &Submitted, envelope: &[u8], log: &VerifierKey) -> Resul
     );
     proof.verify(LeafHash::of(envelope), log)?;
     Ok(())
-}
-
-/// CPU time, user and system, that a process has used so far.
-///
-/// # Errors
-/// When there is no such process, or no `/proc`.
-pub fn cpu_time(pid: u32) -> Result<Duration> {
-    let stat =
-        fs::read_to_string(format!("/proc/{pid}/stat")).with_context(|| format!("no CPU time of process {pid}"))?;
-    // The second field is the program's name in parentheses, which may hold anything; utime and stime are fields 14 and 15.
-    let (_, fields) = stat.rsplit_once(')').context("no program name in /proc/PID/stat")?;
-    let mut fields = fields.split_whitespace().skip(11);
-    let mut ticks = || -> Result<u64> { Ok(fields.next().context("too few fields in /proc/PID/stat")?.parse()?) };
-    let used = ticks()? + ticks()?;
-    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-    Ok(Duration::from_secs_f64(used as f64 / rustix::param::clock_ticks_per_second() as f64))
 }

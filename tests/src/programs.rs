@@ -59,6 +59,13 @@ impl Programs {
         let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
 
         let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        // What cargo tells a test about its package is not for the build of others: some build scripts look at it, and
+        // everything above them would be compiled again.
+        for (name, _) in env::vars_os() {
+            if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+                cargo.env_remove(name);
+            }
+        }
         // The whole workspace, and its tests where a test asks: what is built together decides the features of what is
         // shared, and with the features of the build before, cargo finds everything done.
         cargo.args(["build", "--quiet", "--locked", "--workspace", "--bins"]);

@@ -146,6 +146,16 @@ impl Scene {
         Server::spawn(&mut self.log_command(data, rebuilders))
     }
 
+    /// Derives everything in the data folder again, which no process uses.
+    ///
+    /// # Errors
+    /// When anything in it is not as it has to be.
+    pub fn fsck(&self, data: &str) -> Result<()> {
+        let mut fsck = self.attest_server();
+        fsck.arg("fsck").arg("--data").arg(self.path(data));
+        command::run(&mut fsck)?.expect(0).map(drop)
+    }
+
     /// Command line of a mirror in `data` of the log at `upstream`, without where to listen.
     pub fn mirror_command(&self, data: &str, upstream: &str, log: &VerifierKey) -> Command {
         let mut mirror = self.attest_server();

@@ -83,6 +83,14 @@ impl Server {
     pub fn stop(mut self) -> Result<ExitStatus> {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).context("no such process id")?;
         kill_process(pid, Signal::TERM)?;
+        self.wait().context("after SIGTERM")
+    }
+
+    /// Waits for an end that nobody asked for.
+    ///
+    /// # Errors
+    /// When it does not come within half a minute.
+    pub fn wait(&mut self) -> Result<ExitStatus> {
         let asked = Instant::now();
         while asked.elapsed() < STOP_LIMIT {
             if let Some(status) = self.child.try_wait()? {
@@ -90,7 +98,7 @@ impl Server {
             }
             thread::sleep(Duration::from_millis(5));
         }
-        bail!("still running {STOP_LIMIT:?} after SIGTERM; its log:\n{}", self.log())
+        bail!("still running after {STOP_LIMIT:?}; its log:\n{}", self.log())
     }
 
     fn end(&mut self) -> Result<ExitStatus> {

@@ -1,12 +1,11 @@
 //! By system calls: what is acknowledged was synced first. sled's `flush` alone does not do that (spacejam/sled#1452), and no
 //! test with kill -9 can tell, because the page cache survives a killed process.
 
-use std::{fs, path::Path, process::Command, thread, time::Duration};
+use std::ffi::OsStr;
 
 use anyhow::{Context, Result, ensure};
 use attest_core::envelope::Envelope;
 use attest_tests::{
-    command,
     forge::Forge,
     http::{Connection, block_on},
     scene::{Member, Scene},
@@ -23,7 +22,7 @@ const SUBMISSIONS: u64 = 5;
 
 #[test]
 fn data_and_highwater_are_synced_before_the_acknowledgement_is_sent() -> Result<()> {
-    if !tool::have(&["strace"]) || !tracing_is_allowed() {
+    if !tool::have(&["strace"]) || !trace::is_allowed() {
         return Ok(());
     }
     let scene = Scene::new()?;
@@ -32,16 +31,8 @@ fn data_and_highwater_are_synced_before_the_acknowledgement_is_sent() -> Result<
     let rebuilders = scene.rebuilders("rebuilders.toml", &[Member::new("r", "r", &forge.public_key())])?;
     let trace_file = scene.path("trace");
     let run = scene.log_command("log", &rebuilders);
-    // -D: the server stays our own child, to be ended like any other.
-    let mut traced = Command::new("strace");
-    traced.args(["-D", "-f", "-y", "-s", "65536", "-e", WATCHED, "-o"]).arg(&trace_file);
-    traced.arg(run.get_program()).args(run.get_args()).current_dir(scene.path(""));
-    for (name, value) in run.get_envs() {
-        match value {
-            Some(value) => traced.env(name, value),
-            None => traced.env_remove(name),
-        };
-    }
+    let options = ["-y", "-s", "65536", "-e", WATCHED, "-o"].map(OsStr::new);
+    let mut traced = trace::traced(&run, options.into_iter().chain([trace_file.as_os_str()]));
     let server = Server::spawn(&mut traced)?;
     let envelopes = (0..SUBMISSIONS).map(|n| forge.reproduced("durable", n)).collect::<Result<Vec<_>>>()?;
     block_on(async {
@@ -53,7 +44,7 @@ fn data_and_highwater_are_synced_before_the_acknowledgement_is_sent() -> Result<
     })?;
     ensure!(server.stop()?.success(), "an orderly end");
 
-    let calls = trace::parse(&finished(&trace_file)?)?;
+    let calls = trace::parse(&trace::finished(&trace_file)?)?;
     let acknowledgements: Vec<&Call> = calls.iter().filter(|call| call.arguments.contains("HTTP/1.1 201")).collect();
     ensure!(acknowledgements.len() == envelopes.len(), "expected an acknowledgement for each submission");
     for (envelope, acknowledgement) in envelopes.iter().zip(acknowledgements) {
@@ -98,26 +89,4 @@ fn mark(envelope: &Envelope) -> Result<String> {
     let bytes = String::from_utf8(envelope.to_bytes())?;
     let (_, signature) = bytes.split_once(r#""sig":""#).context("no signature in the envelope")?;
     Ok(signature.chars().take(24).collect())
-}
-
-/// strace writes its last line after the server has ended.
-fn finished(trace_file: &Path) -> Result<String> {
-    for _ in 0..200 {
-        let text = fs::read_to_string(trace_file)?;
-        if text.lines().next_back().is_some_and(|line| line.contains("+++ exited")) {
-            return Ok(text);
-        }
-        thread::sleep(Duration::from_millis(50));
-    }
-    fs::read_to_string(trace_file).context("the trace never ended")
-}
-
-/// Containers often forbid ptrace.
-fn tracing_is_allowed() -> bool {
-    let tried = command::run(Command::new("strace").args(["-o", "/dev/null", "true"]));
-    let allowed = tried.is_ok_and(|outcome| outcome.code() == Some(0));
-    if !allowed {
-        tool::not_allowed("tracing a process (strace true)");
-    }
-    allowed
 }

@@ -1,9 +1,7 @@
 //! Things that break while somebody submits or verifies: the disk, the process, the other side.
 
 use std::{
-    fs::{self, File},
-    path::{Path, PathBuf},
-    process::Command,
+    fs,
     sync::{Arc, Mutex},
     thread,
     time::Duration,
@@ -18,15 +16,14 @@ use attest_tests::{
     replica::Replica,
     scene::Scene,
     server::Server,
+    small_disk::SmallDisk,
     stub::{Reply, Request, Stub},
-    tool,
     wheel::Wheel,
 };
 use hyper::{
     body::Bytes,
     header::{CONTENT_ENCODING, CONTENT_TYPE},
 };
-use rustix::fs::FallocateFlags;
 
 /// A log with two votes of two groups for one wheel, and a third statement that is signed but not logged.
 struct Stage {
@@ -173,7 +170,7 @@ fn a_log_killed_during_a_submission_has_it_or_takes_it_again() -> Result<()> {
 #[test]
 fn a_full_disk_refuses_new_entries_and_loses_none() -> Result<()> {
     let scene = Scene::new()?;
-    let Some(disk) = Disk::mount(scene.path("disk"))? else {
+    let Some(disk) = SmallDisk::mount(scene.path("disk"))? else {
         return Ok(());
     };
     let quorum = Quorum::new()?;
@@ -226,50 +223,4 @@ fn passed_on(server: &str, request: &Request) -> Result<Reply> {
     let header = |name| answer.headers.get(name).and_then(|value| value.to_str().ok());
     let kind = header(CONTENT_TYPE).unwrap_or("text/plain");
     Ok(Reply::ok(kind, answer.body.to_vec()).with_status(answer.status.as_u16()).encoded(header(CONTENT_ENCODING)))
-}
-
-/// A small disk of its own, in memory.
-struct Disk {
-    folder: PathBuf,
-}
-
-impl Disk {
-    /// More than the server wants to keep free, and little enough to be filled.
-    const SIZE: &str = "size=1200m";
-
-    /// `None`, with the reason printed, where nothing may be mounted.
-    fn mount(folder: PathBuf) -> Result<Option<Self>> {
-        fs::create_dir_all(&folder)?;
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", Self::SIZE, "tmpfs"]).arg(&folder);
-        if command::run(&mut mount).is_ok_and(|outcome| outcome.code() == Some(0)) {
-            return Ok(Some(Self { folder }));
-        }
-        tool::not_allowed("mounting a small disk (only root may)");
-        Ok(None)
-    }
-
-    /// Takes this many bytes away, or all that there are.
-    fn fill(&self, bytes: u64) -> Result<()> {
-        let file = File::create(self.filler())?;
-        let free = rustix::fs::statvfs(&self.folder)?;
-        let bytes = bytes.min(free.f_bavail * free.f_frsize);
-        Ok(rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, bytes)?)
-    }
-
-    /// Gives them back.
-    fn empty(&self) -> Result<()> {
-        Ok(fs::remove_file(self.filler())?)
-    }
-
-    fn filler(&self) -> PathBuf {
-        Path::new(&self.folder).join("filler")
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        // Lazy: a server may still be ending.
-        let _ = Command::new("umount").arg("--lazy").arg(&self.folder).status();
-    }
 }

@@ -13,15 +13,17 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use attest_core::note::VerifierKey;
+use attest_core::{fork::ForkEvidence, note::VerifierKey};
 use attest_tests::{
     command,
     forge::Forge,
     http::{self, Connection, block_on},
+    quorum::Quorum,
     replica::Replica,
     scene::{Member, Scene},
     server::Server,
     stub::{Reply, Stub},
+    wheel::Wheel,
 };
 use hyper::{
     body::Bytes,
@@ -142,6 +144,73 @@ fn a_mirror_that_meets_a_fork_while_it_serves_says_so_on_readyz() -> Result<()> 
     ensure!(claim(&Twins::checkpoint(mirror.url())?) == claim(&before), "the mirror moved on to the other history");
     let log = mirror.log().to_lowercase();
     ensure!(log.contains("fork") || log.contains("two histories"), "the log does not say what happened:\n{log}");
+    Ok(())
+}
+
+/// A log whose URL is dead, a mirror of it, and votes that are enough.
+fn without_the_log() -> Result<(Quorum, Wheel, Server)> {
+    let quorum = Quorum::new()?;
+    let wheel = Wheel::new("mirrored", "1.0", "")?;
+    quorum.scene.write(wheel.name(), wheel.bytes())?;
+    quorum.vote(&[&quorum.alice, &quorum.carol], &wheel)?;
+    let mirror = quorum.scene.run_mirror("mirror", quorum.log.url(), &quorum.vkey)?;
+    until("the mirror has caught up", || Ok(http::get(mirror.url(), "/readyz")?.status == 200))?;
+    Ok((quorum, wheel, mirror))
+}
+
+#[test]
+fn a_mirror_stands_in_for_a_log_that_is_gone_and_the_client_says_so() -> Result<()> {
+    let (quorum, wheel, mirror) = without_the_log()?;
+    let mut policy = quorum.policy_at("http://127.0.0.1:9");
+    policy.log = Some((quorum.vkey.clone(), vec!["http://127.0.0.1:9".to_owned(), mirror.url().to_owned()]));
+    quorum.scene.write("policy.toml", policy.text()?)?;
+    let shown = command::run(&mut quorum.verification(wheel.name()))?.expect(0)?;
+    let told: Vec<&str> = shown.stderr.lines().filter(|line| line.contains("stands in")).collect();
+    ensure!(told.len() == 1 && told[0].contains(mirror.url().trim_end_matches('/')), "{}", shown.stderr);
+    let json = command::run(quorum.verification(wheel.name()).args(["--output-format", "json"]))?.expect(0)?;
+    json.expect_words("standsIn")?;
+    Ok(())
+}
+
+#[test]
+fn a_mirror_that_stands_in_is_held_to_the_same_age_as_its_log() -> Result<()> {
+    let (quorum, wheel, mirror) = without_the_log()?;
+    let page = String::from_utf8(http::get(mirror.url(), "/")?.expect(200)?.body.to_vec())?;
+    let cosigner = page.lines().filter_map(|line| line.strip_prefix("verifier key  ")).nth(1);
+    let cosigner = cosigner.context("the mirror's page shows its key")?;
+    let mut policy = quorum.policy_at("http://127.0.0.1:9");
+    policy.log = Some((quorum.vkey.clone(), vec!["http://127.0.0.1:9".to_owned(), mirror.url().to_owned()]));
+    let witness = format!("\n[[witness]]\nname = \"m\"\ngroup = \"m\"\nvkey = \"{cosigner}\"\n");
+    let aged = |age: &str| -> Result<String> {
+        let text = policy.text()?.replace("witness-threshold = \"none\"", "witness-threshold = 1");
+        let text = text.replace("offline-max-age = \"unchecked\"", "offline-max-age = \"30d\"");
+        Ok(text.replace("max-checkpoint-age = \"unchecked\"", &format!("max-checkpoint-age = \"{age}\"")) + &witness)
+    };
+    quorum.scene.write("policy.toml", aged("1h")?)?;
+    command::run(&mut quorum.verification(wheel.name()))?.expect(0)?;
+    // Its cosignature is renewed every ten minutes, so by now it is older than this.
+    thread::sleep(Duration::from_secs(2));
+    quorum.scene.write("policy.toml", aged("1s")?)?;
+    command::run(&mut quorum.verification(wheel.name()))?.expect(3)?;
+    Ok(())
+}
+
+#[test]
+fn a_log_and_its_mirror_go_together_and_its_twin_is_an_alarm_with_evidence() -> Result<()> {
+    let twins = Twins::new()?;
+    twins.submit(&twins.honest, "honest", 300)?;
+    let mirror = twins.scene.run_mirror("mirror", twins.honest.url(), &twins.key)?;
+    until("the mirror has caught up", || Ok(http::get(mirror.url(), "/readyz")?.status == 200))?;
+    twins.submit(&twins.honest, "later", 20)?;
+    twins.submit(&twins.twin, "twin", 310)?;
+    let compare = |urls: &[&str]| {
+        command::run(twins.scene.attest().args(["log", "compare", "--vkey", &twins.key.to_string()]).args(urls))
+    };
+    compare(&[twins.honest.url(), mirror.url()])?.expect(0)?.expect_words("go")?;
+    let alarm = compare(&[twins.honest.url(), mirror.url(), twins.twin.url()])?.expect(4)?;
+    let path = alarm.stdout.lines().find_map(|line| line.split_once("evidence: ")).context("no evidence")?.1;
+    ForkEvidence::parse(&fs::read(path)?)?.check(&twins.key)?;
+    compare(&["http://127.0.0.1:9", mirror.url()])?.expect(3)?;
     Ok(())
 }
 

@@ -1,18 +1,22 @@
-//! Load on a log: awaited submissions per second, latency to a finished proof, and the server's CPU time per entry.
+//! Load on a log: awaited submissions per second, latency to a finished proof, and what an entry costs the server.
 //!
 //! ```text
-//! cargo run --release -p attest-tests --bin load -- --spawn --clients 512 --rate 10000 --seconds 10
+//! cargo run --release -p attest-tests --bin load -- --spawn --clients 1024                  as fast as it answers
+//! cargo run --release -p attest-tests --bin load -- --spawn --clients 1024 --rate 10000     at a rate, whatever it answers
 //! ```
 
 #![expect(clippy::print_stdout, reason = "figures are this program's output")]
 
-use std::{fs, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{fs, net::IpAddr, path::PathBuf, process, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail, ensure};
 use attest_core::{key::ed25519::SecretKey, note::VerifierKey};
 use attest_tests::{
     forge::Forge,
-    load::{self, Plan},
+    load::{
+        self, Kind, Plan, Report,
+        usage::{cpu_time, peak_memory},
+    },
     scene::{Member, Scene},
     server::Server,
 };
@@ -43,9 +47,13 @@ struct Args {
     /// Connections, each with one submission in flight
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..))]
     clients: u16,
-    /// Submissions per second over all clients; without it, as many as are answered
+    /// Submissions per second over all clients, on a schedule (open loop): latency counts from the scheduled time.
+    /// Without it, each client submits as soon as it is answered
     #[arg(long)]
     rate: Option<u32>,
+    /// Submit withdrawals, envelopes of about 1 KiB, instead of votes, which have about 2.4 KB
+    #[arg(long)]
+    small: bool,
     /// How long
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=600))]
     seconds: u16,
@@ -80,12 +88,13 @@ fn main() -> Result<()> {
         duration: Duration::from_secs(args.seconds.into()),
     };
 
+    let kind = if args.small { Kind::Withdrawal } else { Kind::Vote };
     let target = Target::of(args)?;
     let forge = Arc::new(target.forge);
     // A name of its own for each run: the log would answer a repeated statement with the old entry.
     let mut run = [0; 8];
     getrandom::fill(&mut run)?;
-    let envelopes = load::sign(&forge, &format!("load{}", u64::from_le_bytes(run)), count)?;
+    let envelopes = load::sign(&forge, kind, &format!("load{}", u64::from_le_bytes(run)), count)?;
     let bytes = envelopes.first().map_or(0, hyper::body::Bytes::len);
     println!(
         "profile              {}",
@@ -93,27 +102,36 @@ fn main() -> Result<()> {
     );
     println!("signed ahead         {count} envelopes of {bytes} bytes");
 
-    let before = target.pid.map(load::cpu_time).transpose()?;
-    let report = tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(load::run(
-        &target.url,
-        &target.vkey,
-        envelopes,
-        plan,
-    ))?;
-    let after = target.pid.map(load::cpu_time).transpose()?;
+    let me = process::id();
+    let before = (target.pid.map(cpu_time).transpose()?, cpu_time(me)?);
+    // One thread: it shares the cores with the server.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let report = runtime.block_on(load::run(&target.url, &target.vkey, envelopes, plan))?;
+    let after = (target.pid.map(cpu_time).transpose()?, cpu_time(me)?);
 
     println!("clients              {}", plan.clients);
+    print(&report);
+    if let (Some(pid), Some(before), Some(after)) = (target.pid, before.0, after.0) {
+        println!("server CPU per entry {:.1} us", per_entry(&report, after.saturating_sub(before)));
+        println!("server memory        {} MiB at most", peak_memory(pid)?);
+    }
+    println!("generator CPU        {:.1} us per entry", per_entry(&report, after.1.saturating_sub(before.1)));
+    Ok(())
+}
+
+fn print(report: &Report) {
     println!("submitted            {} in {:.2} s, every one awaited", report.submitted(), report.elapsed.as_secs_f64());
     println!("submissions/s        {:.0}", report.per_second());
     for (name, share) in [("p50", 500), ("p95", 950), ("p99", 990), ("max", 1000)] {
         println!("{name} to the proof     {:.1} ms", report.per_mille(share).as_secs_f64() * 1e3);
     }
     println!("proofs verified      {} (all held)", report.checked);
-    if let (Some(before), Some(after)) = (before, after) {
-        let entries = u32::try_from(report.submitted().max(1))?;
-        println!("server CPU per entry {:.1} us", (after.saturating_sub(before) / entries).as_secs_f64() * 1e6);
-    }
-    Ok(())
+}
+
+/// Microseconds for each submission.
+#[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+fn per_entry(report: &Report, used: Duration) -> f64 {
+    used.as_secs_f64() * 1e6 / report.submitted().max(1) as f64
 }
 
 impl Target {

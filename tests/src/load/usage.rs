@@ -1,0 +1,32 @@
+//! What a process has used, as the kernel counts it.
+
+use std::{fs, time::Duration};
+
+use anyhow::{Context, Result};
+
+/// CPU time, user and system, that a process has used so far.
+///
+/// # Errors
+/// When there is no such process, or no `/proc`.
+pub fn cpu_time(pid: u32) -> Result<Duration> {
+    let stat =
+        fs::read_to_string(format!("/proc/{pid}/stat")).with_context(|| format!("no CPU time of process {pid}"))?;
+    // The second field is the program's name in parentheses, which may hold anything; utime and stime are fields 14 and 15.
+    let (_, fields) = stat.rsplit_once(')').context("no program name in /proc/PID/stat")?;
+    let mut fields = fields.split_whitespace().skip(11);
+    let mut ticks = || -> Result<u64> { Ok(fields.next().context("too few fields in /proc/PID/stat")?.parse()?) };
+    let used = ticks()? + ticks()?;
+    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+    Ok(Duration::from_secs_f64(used as f64 / rustix::param::clock_ticks_per_second() as f64))
+}
+
+/// The most memory that a process has had resident so far, in MiB.
+///
+/// # Errors
+/// As [`cpu_time`].
+pub fn peak_memory(pid: u32) -> Result<u64> {
+    let status =
+        fs::read_to_string(format!("/proc/{pid}/status")).with_context(|| format!("no memory of process {pid}"))?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+    Ok(peak.context("no VmHWM in /proc/PID/status")?.trim().parse::<u64>()? / 1024)
+}
