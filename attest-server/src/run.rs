@@ -14,8 +14,11 @@ use crate::{
     negatives::{Editions, publish},
     rebuilders::live::LiveRebuilders,
     sequencer::{EVIDENCE, Options, Sequencer},
-    store::identity::{Identity, Kind},
-    witnesses::{Settings, evidence},
+    store::{
+        evidence,
+        identity::{Identity, Kind},
+    },
+    witnesses::Settings,
 };
 
 /// Runs the log until SIGTERM or SIGINT.

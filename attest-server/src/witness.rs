@@ -36,8 +36,8 @@ use crate::{
     config::WitnessConfig,
     http::Listeners,
     run::{announce, bind, stop_signal},
-    store::lock::DirectoryLock,
-    witnesses::evidence::{self, Finding},
+    store::{evidence, lock::DirectoryLock},
+    witnesses::evidence::Finding,
 };
 use store::Copies;
 

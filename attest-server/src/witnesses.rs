@@ -67,18 +67,12 @@ pub struct Settings {
 impl Settings {
     /// Reads the policy file of the log with the key `log`.
     pub fn read(path: &Path, fail: Fail, log: &VerifierKey) -> Result<Self, SettingsError> {
-        let io = |source| SettingsError::Io { path: path.to_owned(), source };
-        let bytes = fs::read(path).map_err(io)?;
-        let form = |source| SettingsError::Form { path: path.to_owned(), source };
-        Self::new(TlogPolicy::parse(&bytes).map_err(form)?, fail, log)
+        Self::new(read_policy(path)?, fail, log)
     }
 
     /// The keys of the witnesses in a policy file: a mirror asks none of them, it passes their lines on.
     pub fn read_keys(path: &Path) -> Result<Vec<VerifierKey>, SettingsError> {
-        let bytes = fs::read(path).map_err(|source| SettingsError::Io { path: path.to_owned(), source })?;
-        let policy = TlogPolicy::parse(&bytes);
-        let policy = policy.map_err(|source| SettingsError::Form { path: path.to_owned(), source })?;
-        Ok(policy.witnesses().iter().map(|witness| witness.key().clone()).collect())
+        Ok(read_policy(path)?.witnesses().iter().map(|witness| witness.key().clone()).collect())
     }
 
     /// The witnesses of `policy`, all of which must be reachable.
@@ -108,6 +102,11 @@ impl Settings {
     }
 }
 
+fn read_policy(path: &Path) -> Result<TlogPolicy, SettingsError> {
+    let bytes = fs::read(path).map_err(|source| SettingsError::Io { path: path.to_owned(), source })?;
+    TlogPolicy::parse(&bytes).map_err(|source| SettingsError::Form { path: path.to_owned(), source })
+}
+
 /// How long to wait for witnesses. Constants in the program; shorter in tests.
 impl Default for Patience {
     fn default() -> Self {
@@ -118,7 +117,7 @@ impl Default for Patience {
             start: Duration::from_secs(15),
             pause: Duration::from_millis(250),
             max_pause: Duration::from_secs(30),
-            // storage.md's rule for idle logs: below half of what policies call fresh.
+            // Far below half of any age that a policy would still call fresh.
             refresh: Duration::from_secs(600),
             end: Duration::from_secs(5),
         }

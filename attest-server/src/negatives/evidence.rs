@@ -19,8 +19,7 @@
 //! list (docs/negatives.md).
 
 use std::{
-    fs::{self, OpenOptions},
-    io::{self, Write as _},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -32,7 +31,7 @@ use attest_core::{
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::store::durable;
+use crate::store::evidence;
 
 /// A note of the log, and what it should say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,13 +83,11 @@ impl WrongList {
     /// # Errors
     /// The file could not be written. The list is wrong all the same.
     pub fn keep(&self, data: &Path, log: &VerifierKey, upstream: &str, now: Timestamp) -> io::Result<PathBuf> {
-        let folder = data.join("evidence");
-        fs::create_dir_all(&folder)?;
         let note = self.signed.to_string();
         let name = Sha256::digest(self.signed.listing().to_string())[..8]
             .iter()
             .fold(String::new(), |name, byte| name + &format!("{byte:02x}"));
-        let path = folder.join(format!("negatives-{}-{name}.json", self.expected.head().size));
+        let stem = format!("negatives-{}-{name}", self.expected.head().size);
         let finding = Finding {
             origin: self.expected.origin().to_owned(),
             vkey: log.to_string(),
@@ -100,14 +97,7 @@ impl WrongList {
             expected: self.expected.to_string(),
             shards: self.shards.iter().map(ToString::to_string).collect(),
         };
-        let mut file = match OpenOptions::new().write(true).create_new(true).open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(path),
-            file => file?,
-        };
-        file.write_all(&serde_json::to_vec_pretty(&finding)?)?;
-        file.sync_all()?;
-        durable::sync_dir(&folder)?;
-        durable::sync_dir(data)?;
+        let (path, _) = evidence::keep_as(data, &stem, &serde_json::to_vec_pretty(&finding)?)?;
         Ok(path)
     }
 }

@@ -183,7 +183,7 @@ impl World {
         self.lives += 1;
         let copy = self.data.with_file_name(format!("life{}", self.lives));
         let survived = self.database.crash_after(|| copy_dir(&self.data, &copy));
-        // Whatever the old threads still do, they do to the old folder.
+        // Whatever the old threads still do, they do to the old folder, whose lock they may hold for a moment.
         drop(self.running.take());
         self.data = copy;
         self.start_again(survived);
@@ -213,26 +213,17 @@ impl World {
         let (sequencer, reader) = self.running.take().unwrap();
         drop(reader);
         sequencer.shutdown().await;
-        let database = self.database.crash();
+        self.database = Arc::new(self.database.crash());
         let back = 1 + self.random.below(1_000);
-        let latest = database.head().unwrap().time.secs();
+        let latest = self.database.head().unwrap().time.secs();
         let wrong = self.clock.fetch_sub(back, Ordering::SeqCst) - back;
-        let opened = self.open(&self.data, Arc::new(database.crash())).map(drop);
+        let opened = self.open(&self.data, Arc::new(self.database.crash())).map(drop);
         match opened {
             Ok(()) => assert!(wrong >= latest, "signed at {wrong}, before {latest}"),
             Err(error) => assert!(matches!(error, OpenError::Clock { .. }), "{error}"),
         }
         self.clock.fetch_add(back, Ordering::SeqCst);
-        self.crash_of_none(database);
-    }
-
-    /// Goes on with a copy: a handle that was opened above may still hold the old folder's lock for a moment.
-    fn crash_of_none(&mut self, database: MemoryDatabase) {
-        self.lives += 1;
-        let copy = self.data.with_file_name(format!("life{}", self.lives));
-        copy_dir(&self.data, &copy);
-        self.data = copy;
-        self.start_again(database);
+        self.crash();
     }
 
     /// Somebody puts an older database back under newer files.

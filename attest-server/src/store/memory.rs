@@ -64,8 +64,7 @@ impl MemoryDatabase {
 
     /// The database that a start after a crash at this moment finds.
     pub(crate) fn crash(&self) -> Self {
-        let durable = self.state().durable.clone();
-        Self { state: Mutex::new(State { live: durable.clone(), durable, fault: None }) }
+        self.crash_after(|| {})
     }
 
     /// As [`MemoryDatabase::crash`], with nothing written to the database while `copy` copies what else there is.

@@ -1,7 +1,6 @@
 //! Evidence that a log's key signed two things that cannot both be of one growing tree.
 //!
-//! One JSON file per finding under `DIR/evidence`, written once and never changed. As long as it is there, nothing more is
-//! signed (docs/TRUST.md 5.4): an operator reads it, publishes it, and moves it away to go on (docs/witness.md).
+//! As long as it is kept, nothing more is signed; docs/witness.md says how to go on.
 //!
 //! ```json
 //! {
@@ -20,8 +19,7 @@
 //! Where the tree here is smaller than the one that was seen, `size` is that of the tree here and `seenRoot` is missing.
 
 use std::{
-    fs::{self, OpenOptions},
-    io::{self, Write as _},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -32,9 +30,7 @@ use attest_core::{
 };
 use serde_json::json;
 
-use crate::store::durable;
-
-const FOLDER: &str = "evidence";
+use crate::store::evidence;
 
 /// Two notes that contradict each other.
 #[derive(Debug)]
@@ -58,8 +54,6 @@ pub struct Finding<'a> {
 impl Finding<'_> {
     /// Writes it under `data`, durable on return, in a file whose name begins with `prefix`; gives its path.
     pub fn keep(&self, data: &Path, prefix: &str, now: Timestamp) -> io::Result<PathBuf> {
-        let folder = data.join(FOLDER);
-        fs::create_dir_all(&folder)?;
         let mut finding = json!({
             "origin": self.log.name().as_str(),
             "vkey": self.log.to_string(),
@@ -74,46 +68,6 @@ impl Finding<'_> {
             finding["seenRoot"] = root.to_string().into();
         }
         let text = serde_json::to_vec_pretty(&finding)?;
-        let time = now.to_string().replace(':', "");
-        // Never overwritten: a name that is taken gets a number.
-        for number in 1..=u32::MAX {
-            let name =
-                if number == 1 { format!("{prefix}{time}.json") } else { format!("{prefix}{time}-{number}.json") };
-            let path = folder.join(name);
-            match OpenOptions::new().write(true).create_new(true).open(&path) {
-                Ok(mut file) => {
-                    file.write_all(&text)?;
-                    file.sync_all()?;
-                    // The name has to survive a power cut too: it is what keeps the next start from signing.
-                    durable::sync_dir(&folder)?;
-                    durable::sync_dir(data)?;
-                    return Ok(path);
-                }
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Err(io::ErrorKind::AlreadyExists.into())
+        evidence::keep(data, prefix, now, &text)
     }
-}
-
-/// The first file in `DIR/evidence` whose name begins with `prefix`.
-///
-/// # Errors
-/// The folder could not be read: then it is not known whether there is any, and nothing may be signed.
-pub fn found(data: &Path, prefix: &str) -> io::Result<Option<PathBuf>> {
-    let entries = match fs::read_dir(data.join(FOLDER)) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let mut first: Option<PathBuf> = None;
-    for entry in entries {
-        let entry = entry?;
-        let matches = entry.file_name().to_string_lossy().starts_with(prefix);
-        if matches && first.as_ref().is_none_or(|first| entry.path() < *first) {
-            first = Some(entry.path());
-        }
-    }
-    Ok(first)
 }

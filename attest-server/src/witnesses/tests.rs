@@ -5,6 +5,7 @@ use attest_core::{
 };
 
 use super::{evidence::Finding, *};
+use crate::store::evidence;
 
 fn key(name: &str, kind: KeyType, seed: u8) -> VerifierKey {
     SignerKey::from_seed(KeyName::new(name).unwrap(), kind, [seed; 32]).verifier().clone()

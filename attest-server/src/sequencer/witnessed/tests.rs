@@ -16,7 +16,8 @@ use crate::{
     fixtures::{NOW, TestLog, options, submission},
     reader::Reader,
     sequencer::{Ack, Options, Sequencer, SubmitError},
-    witnesses::{Fail, Patience, Settings, evidence},
+    store::evidence,
+    witnesses::{Fail, Patience, Settings},
 };
 
 /// Short enough for tests; nothing is asserted about how long anything takes.
