@@ -32,9 +32,17 @@
 
 use std::collections::BTreeMap;
 
+use crate::artifact::excerpt;
 use crate::statement::Clock;
-use crate::{artifact::excerpt, escape::Escaped};
 use serde::{Deserialize, Serialize};
+
+mod error;
+mod files;
+mod time;
+
+pub use error::RecipeError;
+pub use files::{Files, Modes, Umask};
+pub use time::Time;
 
 /// The value of `schema`.
 pub const SCHEMA: &str = "https://w3id.org/attest/recipe/v1";
@@ -88,132 +96,6 @@ pub struct Requirements {
     pub cutoff: Option<String>,
 }
 
-/// What the build believes about time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Time {
-    /// Which of the following holds.
-    pub clock: Clock,
-    /// With [`Clock::SourceDateEpoch`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub source_date_epoch: Option<i64>,
-    /// With [`Clock::Replayed`]: Python's `time.gmtime` and `time.localtime` show this for every time since the build began.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub stamp: Option<i64>,
-    /// `TZ`: `UTC`, or a POSIX rule, which needs no database of zones.
-    pub zone: String,
-}
-
-/// What the source tree looks like.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Files {
-    /// Four octal digits.
-    pub umask: Umask,
-    /// How the modes of the sdist are applied.
-    pub modes: Modes,
-}
-
-/// How the modes of an sdist's files are applied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Modes {
-    /// As Python's tarfile `data` filter: nobody else may write, and who may not execute as owner may not at all.
-    Filtered,
-    /// As archived.
-    Raw,
-}
-
-impl Modes {
-    /// The mode a file gets on disk.
-    pub fn apply(self, archived: u32) -> u32 {
-        let mode = archived & 0o777;
-        match self {
-            Self::Raw => mode | 0o400,
-            Self::Filtered => {
-                let mode = (mode & !0o022) | 0o600;
-                if mode & 0o100 == 0 { mode & !0o111 } else { mode }
-            }
-        }
-    }
-}
-
-/// A file mode creation mask. Text: four octal digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Umask(u32);
-
-impl Umask {
-    /// Only permission bits are kept.
-    pub fn new(bits: u32) -> Self {
-        Self(bits & 0o777)
-    }
-
-    /// The mask.
-    pub fn bits(self) -> u32 {
-        self.0
-    }
-}
-
-impl From<Umask> for String {
-    fn from(umask: Umask) -> Self {
-        format!("{:04o}", umask.0)
-    }
-}
-
-impl TryFrom<String> for Umask {
-    type Error = RecipeError;
-
-    fn try_from(text: String) -> Result<Self, RecipeError> {
-        match u32::from_str_radix(&text, 8) {
-            Ok(bits) if text.len() == 4 && text.starts_with('0') => Ok(Self(bits)),
-            _ => Err(RecipeError::Umask { found: text }),
-        }
-    }
-}
-
-/// Why a text is not a recipe.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum RecipeError {
-    /// Not TOML, or a field is missing, unknown or of another type.
-    #[error("expected a recipe: {}", Escaped(.0.message()))]
-    Form(#[from] toml::de::Error),
-    /// Another version of the format.
-    #[error("expected schema {SCHEMA}, found {found:?}")]
-    Schema {
-        /// As given.
-        found: String,
-    },
-    /// A clock with a time that belongs to another one, or without its own.
-    #[error("expected source-date-epoch with clock SOURCE_DATE_EPOCH, stamp with REPLAYED, neither with REAL")]
-    Time,
-    /// A variable that is no knob.
-    #[error("expected only {} under variables, found {found:?}", KNOBS.join(", "))]
-    Variable {
-        /// Its name.
-        found: String,
-    },
-    /// A build requirement that is not a project's name with versions: an option, a path or a URL.
-    #[error("expected build requirements by name and version, found {found:?}")]
-    Requirement {
-        /// As given.
-        found: String,
-    },
-    /// A backend that is not one of the installed or the project's own modules.
-    #[error("expected a backend that is a module's name, below paths inside the source, found {found:?}")]
-    Backend {
-        /// As given.
-        found: String,
-    },
-    /// Not four octal digits.
-    #[error("expected a umask of four octal digits such as 0022, found {found:?}")]
-    Umask {
-        /// As given.
-        found: String,
-    },
-}
-
 impl Recipe {
     /// Reads a recipe; unknown fields are errors, since a builder that skips one builds something else.
     ///
@@ -237,15 +119,7 @@ impl Recipe {
         if let Some(name) = self.variables.keys().find(|name| !knob(name)) {
             return Err(RecipeError::Variable { found: excerpt(name) });
         }
-        let Time { clock, source_date_epoch, stamp, .. } = &self.time;
-        let expected = match clock {
-            Clock::Real => (false, false),
-            Clock::SourceDateEpoch => (true, false),
-            Clock::Replayed => (false, true),
-        };
-        if (source_date_epoch.is_some(), stamp.is_some()) != expected {
-            return Err(RecipeError::Time);
-        }
+        self.time.check()?;
         if let Some(line) = self.requirements.build.iter().find(|line| !is_plain(line)) {
             return Err(RecipeError::Requirement { found: excerpt(line) });
         }

@@ -14,7 +14,7 @@ use crate::interrupt;
 use crate::output::{Output, Style};
 use crate::rebuild::record::Verdict;
 use crate::rebuild::target::Target;
-use crate::rebuild::{Options, Outcome, Workshop};
+use crate::rebuild::workshop::{Options, Outcome, Workshop};
 use crate::sandbox::{Isolation, Limits};
 
 /// What a shell reports for SIGINT.

@@ -9,10 +9,11 @@ use anyhow::Context as _;
 use attest_core::artifact::{ArtifactError, WheelName};
 use serde::Serialize;
 
-use super::recipe::Recipe;
-use super::sdist::{Order, Sdist};
+use super::source::Source;
+use super::tree::Order;
 use crate::pip::Interpreter;
 use crate::sandbox::{Isolation, Job, Limits, Room, SandboxError};
+use attest_core::recipe::Recipe;
 
 const HOOK: &str = include_str!("hook.py");
 /// The biggest wheel that a build may return.
@@ -98,7 +99,7 @@ pub(crate) struct Builder<'a> {
     /// How.
     pub(crate) recipe: &'a Recipe,
     /// From what.
-    pub(crate) sdist: &'a Sdist,
+    pub(crate) source: &'a Source,
     /// With which Python.
     pub(crate) interpreter: &'a Interpreter,
     /// In what kind of room.
@@ -157,9 +158,9 @@ impl Builder<'_> {
         order: Order,
     ) -> anyhow::Result<Room<'r>> {
         let room = Room::new(self.isolation, self.interpreter, Some(environment), folder)?;
-        self.sdist
+        self.source
             .lay_out(&room.outside("src"), self.recipe.files.modes, order)
-            .context("expected to lay out the sdist")?;
+            .context("expected to lay out the source")?;
         let job = HookJob {
             backend: &self.recipe.backend.name,
             path: &self.recipe.backend.path,

@@ -2,10 +2,9 @@
 
 use attest_core::statement::{Difference, DifferenceKind};
 
-use super::build::Built;
+use super::attempt::Attempt;
 use super::compare::{self, Found, Sides};
 use super::explain;
-use super::recipe::Recipe;
 use super::record::Verdict;
 use super::wheel::Wheel;
 
@@ -27,8 +26,8 @@ pub(crate) struct Finding {
 
 impl Finding {
     /// The builds are compared with each other first: of a build that does not repeat nothing follows.
-    pub(crate) fn of(published: &Wheel, recipe: &Recipe, built: &Result<(Built, Built), String>) -> Self {
-        let (first, second) = match built {
+    pub(crate) fn of(published: &Wheel, attempt: &Attempt) -> Self {
+        let (first, second) = match &attempt.built {
             Ok(built) => built,
             Err(error) => return Self::failed(error),
         };
@@ -44,7 +43,7 @@ impl Finding {
         if ours.digest() == published.digest() {
             return Self { verdict: Verdict::Exact, differences: Vec::new(), explanation: Vec::new() };
         }
-        Self::different(published, &ours, &recipe.guesses)
+        Self::different(published, &ours, &attempt.recipe.guesses)
     }
 
     fn failed(error: &str) -> Self {

@@ -9,11 +9,11 @@ use attest_core::artifact::{ProjectName, WheelName};
 use attest_core::statement::Clock;
 use serde::Deserialize;
 
-use super::recipe::{self, Backend, Files, Modes, Recipe, Requirements, Time, Umask};
-use super::sdist::Sdist;
+use super::tree::Tree;
 use super::wheel::{Wheel, zip_seconds};
 use super::zip::Member;
 use super::zone::{self, Sample};
+use attest_core::recipe::{self, Backend, Files, Modes, Recipe, Requirements, Time, Umask};
 
 /// Times that backends write when `SOURCE_DATE_EPOCH` is not set: 1980-01-01 (`uv_build`, pdm, poetry-core 1.x),
 /// 2016-01-01 (poetry-core, flit), 2020-02-02 (hatchling).
@@ -39,7 +39,7 @@ pub(crate) enum InferError {
 pub(crate) fn infer(
     name: &WheelName,
     wheel: &Wheel,
-    sdist: &Sdist,
+    sdist: &Tree,
     cutoff: Option<String>,
 ) -> Result<Recipe, InferError> {
     let generator = Generator::parse(wheel.generator());
@@ -205,7 +205,7 @@ struct BuildSystem {
 }
 
 impl BuildSystem {
-    fn read(sdist: &Sdist) -> Result<Self, InferError> {
+    fn read(sdist: &Tree) -> Result<Self, InferError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "kebab-case")]
         struct Pyproject {
@@ -235,7 +235,7 @@ impl BuildSystem {
     }
 }
 
-fn infer_time(generator: &Generator, wheel: &Wheel, sdist: &Sdist, guesses: &mut Vec<String>) -> Time {
+fn infer_time(generator: &Generator, wheel: &Wheel, sdist: &Tree, guesses: &mut Vec<String>) -> Time {
     let times: Option<Vec<i64>> = wheel.members().iter().map(|member| zip_seconds(member.dos_time)).collect();
     let times = times.unwrap_or_default();
     let real = Time { clock: Clock::Real, source_date_epoch: None, stamp: None, zone: "UTC".to_owned() };
@@ -264,7 +264,7 @@ fn infer_time(generator: &Generator, wheel: &Wheel, sdist: &Sdist, guesses: &mut
 }
 
 /// Files that are the same in both: their time once in UTC, once local.
-fn time_samples(wheel: &Wheel, sdist: &Sdist) -> Vec<Sample> {
+fn time_samples(wheel: &Wheel, sdist: &Tree) -> Vec<Sample> {
     let sample = |member: &Member| {
         let (_, file) = sdist
             .files()
@@ -287,7 +287,7 @@ fn infer_umask(generator: &Generator, wheel: &Wheel) -> Umask {
 }
 
 /// setuptools copies some files, such as licences, with their modes: those tell how the sdist had been unpacked.
-fn infer_modes(wheel: &Wheel, sdist: &Sdist) -> Modes {
+fn infer_modes(wheel: &Wheel, sdist: &Tree) -> Modes {
     let verbatim =
         wheel.members().iter().filter(|member| wheel.is_metadata(&member.name) && !member.content.is_empty());
     for member in verbatim {

@@ -19,8 +19,8 @@ use attest_core::statement::{
     Build, Byproduct, Digest, Method, Predicate, Rebuilder, RecipeRef, Refusal, Subject, inputs_digest,
 };
 
-use super::recipe::{Recipe, RecipeError};
 use super::record::{BuildRecord, RecordedFile, Report, SCHEMA};
+use attest_core::recipe::{Recipe, RecipeError};
 
 /// A recipe up to this size is put into the statement (docs/TRUST.md 7).
 const MAX_INLINE_RECIPE: usize = 16 << 10;

@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail, ensure};
 use attest_core::artifact::{ArtifactDigest, ProjectName, Version, WheelName};
 
-use super::sdist;
 use super::wheel::Wheel;
 use super::zip;
-use crate::index::{Index, IndexFile};
+use crate::index::Index;
 
 /// What the user named.
 #[derive(Clone, Debug)]
@@ -117,44 +116,4 @@ fn check_pure(name: &WheelName, wheel: &Wheel) -> anyhow::Result<()> {
         name.as_str()
     );
     Ok(())
-}
-
-/// Where the source comes from.
-#[derive(Debug)]
-pub(crate) struct SourceFile {
-    /// File name of the sdist.
-    pub(crate) name: String,
-    /// Its digest.
-    pub(crate) digest: ArtifactDigest,
-    /// Its bytes.
-    pub(crate) bytes: Vec<u8>,
-}
-
-impl SourceFile {
-    /// A file that the user gave.
-    pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
-        let size = fs::metadata(path).with_context(|| format!("expected an sdist at {}", path.display()))?.len();
-        ensure!(size <= sdist::MAX_FILE, "expected an sdist of at most {} bytes, found {size}", sdist::MAX_FILE);
-        let bytes = fs::read(path)?;
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Ok(Self { name, digest: ArtifactDigest::of(&bytes), bytes })
-    }
-
-    /// The `.tar.gz` that the index lists beside the wheel; nothing where there is none.
-    pub(crate) fn find(index: &Index, wheel: &WheelName) -> anyhow::Result<Option<Self>> {
-        let Some(file) = index.project(&wheel.project)?.into_iter().find(|file| is_sdist_of(file, wheel)) else {
-            return Ok(None);
-        };
-        let digest = file.digest.with_context(|| format!("expected the index to give a sha256 for {}", file.name))?;
-        let bytes = index.fetch(&file, digest, sdist::MAX_FILE)?;
-        Ok(Some(Self { name: file.name, digest, bytes }))
-    }
-}
-
-fn is_sdist_of(file: &IndexFile, wheel: &WheelName) -> bool {
-    let Some((name, version)) = file.name.strip_suffix(".tar.gz").and_then(|stem| stem.rsplit_once('-')) else {
-        return false;
-    };
-    ProjectName::new(name).is_ok_and(|name| name == wheel.project)
-        && Version::new(version).is_ok_and(|version| version.same_as(&wheel.version))
 }

@@ -2,11 +2,12 @@
 
 use super::*;
 use crate::rebuild::fixture::{self, Part, SECONDS, TIME, dos, part, zip};
+use crate::rebuild::sdist;
 
 fn recipe(parts: &[Part], files: &[(&str, &str)]) -> Recipe {
     let name = WheelName::parse("demo-1.0-py3-none-any.whl").unwrap();
     let wheel = Wheel::read(&zip(parts)).unwrap();
-    let sdist = Sdist::read(&fixture::sdist(files)).unwrap();
+    let sdist = sdist::read(&fixture::sdist(files)).unwrap();
     infer(&name, &wheel, &sdist, Some("2024-02-25T23:20:00Z".to_owned())).unwrap()
 }
 
@@ -120,7 +121,7 @@ fn a_backend_that_built_itself_stays_in_its_tree_and_another_version_does_not() 
     let pyproject = pyproject("[]", "build-backend = 'demo.api'\nbackend-path = ['src']");
     let files = [("pyproject.toml", pyproject.as_str())];
     let name = |text: &str| WheelName::parse(text).unwrap();
-    let sdist = Sdist::read(&fixture::sdist(&files)).unwrap();
+    let sdist = sdist::read(&fixture::sdist(&files)).unwrap();
     let wheel = Wheel::read(&zip(&fixture::wheel("hatchling 1.21.0"))).unwrap();
     let own = infer(&name("hatchling-1.21.0-py3-none-any.whl"), &wheel, &sdist, None).unwrap();
     assert_eq!((own.backend.path.len(), own.requirements.build.len()), (1, 0));

@@ -10,7 +10,7 @@ use super::*;
 use crate::rebuild::fixture;
 use crate::rebuild::infer::infer;
 use crate::rebuild::record::Verdict;
-use crate::rebuild::sdist::Sdist;
+use crate::rebuild::sdist;
 use crate::rebuild::wheel::Wheel;
 
 const NAME: &str = "demo-1.0-py3-none-any.whl";
@@ -63,7 +63,7 @@ fn written(verdict: Verdict) -> (tempfile::TempDir, PathBuf) {
     let published = fixture::zip(&fixture::wheel("setuptools (82.0.1)"));
     let rebuilt = if verdict == Verdict::Exact { published.clone() } else { b"other".to_vec() };
     let wheel = Wheel::read(&published).unwrap();
-    let sdist = Sdist::read(&fixture::sdist(&[])).unwrap();
+    let sdist = sdist::read(&fixture::sdist(&[])).unwrap();
     let recipe = infer(&WheelName::parse(NAME).unwrap(), &wheel, &sdist, None).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("results/demo");

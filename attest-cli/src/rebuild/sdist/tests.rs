@@ -1,5 +1,11 @@
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use attest_core::recipe::Modes;
+
 use super::*;
 use crate::rebuild::fixture::{SECONDS, header, sdist, tar_gz};
+use crate::rebuild::tree::Order;
 use tar::EntryType;
 
 fn entry(name: &str, kind: EntryType) -> Vec<u8> {
@@ -7,7 +13,7 @@ fn entry(name: &str, kind: EntryType) -> Vec<u8> {
 }
 
 fn refused(bytes: &[u8]) -> &'static str {
-    match Sdist::read(bytes).unwrap_err() {
+    match read(bytes).unwrap_err() {
         SdistError::Unreadable(_) => "unreadable",
         SdistError::TooLarge { .. } => "too large",
         SdistError::Path { .. } => "path",
@@ -54,7 +60,7 @@ fn links_that_lead_out_or_have_something_below_are_refused() {
 #[test]
 fn links_inside_are_laid_out_as_links() {
     let folder = tempfile::tempdir().unwrap();
-    let sdist = Sdist::read(&links(&[("README", "docs/a.txt")])).unwrap();
+    let sdist = read(&links(&[("README", "docs/a.txt")])).unwrap();
     sdist.lay_out(folder.path(), Modes::Raw, Order::Forward).unwrap();
     assert_eq!(fs::read_link(folder.path().join("README")).unwrap(), Path::new("docs/a.txt"));
     assert_eq!(fs::read(folder.path().join("README")).unwrap(), b"a");
@@ -108,14 +114,14 @@ fn the_pax_time_wins_over_the_rounded_one() {
         tar.append_pax_extensions([("mtime", &b"1708903051.75"[..])]).unwrap();
         tar.append(&header("demo-1.0/x", EntryType::Regular, 0), &[][..]).unwrap();
     });
-    let sdist = Sdist::read(&bytes).unwrap();
+    let sdist = read(&bytes).unwrap();
     assert_eq!(sdist.file("x").unwrap().modified, Duration::from_millis(1_708_903_051_750));
 }
 
 #[test]
 fn times_and_modes_are_laid_out_as_archived() {
     let folder = tempfile::tempdir().unwrap();
-    let sdist = Sdist::read(&sdist(&[("pkg/a.py", "x = 1\n")])).unwrap();
+    let sdist = read(&sdist(&[("pkg/a.py", "x = 1\n")])).unwrap();
     for (modes, order, expected) in [(Modes::Raw, Order::Forward, 0o664), (Modes::Filtered, Order::Reversed, 0o644)] {
         let src = folder.path().join(format!("{modes:?}"));
         sdist.lay_out(&src, modes, order).unwrap();

@@ -1,0 +1,123 @@
+//! A source tree in memory, with the times and modes that show in wheels, and how it is laid out for a build.
+//!
+//! Times and modes are kept because they show: without `SOURCE_DATE_EPOCH` a backend copies a file's modification time
+//! into the zip, and setuptools copies some modes too.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, FileTimes, Permissions};
+use std::io;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use attest_core::recipe::Modes;
+
+/// A file below the top folder.
+#[derive(Clone, Debug)]
+pub(crate) struct SourceFile {
+    /// Its bytes.
+    pub(crate) content: Vec<u8>,
+    /// Permission bits as archived.
+    pub(crate) mode: u32,
+    /// Since 1970.
+    pub(crate) modified: Duration,
+}
+
+/// A source tree.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tree {
+    files: BTreeMap<PathBuf, SourceFile>,
+    folders: BTreeMap<PathBuf, u32>,
+    links: BTreeMap<PathBuf, PathBuf>,
+}
+
+impl Tree {
+    /// Adds a file; false where the path was one already.
+    pub(crate) fn add_file(&mut self, path: PathBuf, file: SourceFile) -> bool {
+        self.files.insert(path, file).is_none()
+    }
+
+    /// Adds a folder, or gives one another mode.
+    pub(crate) fn add_folder(&mut self, path: PathBuf, mode: u32) {
+        self.folders.insert(path, mode);
+    }
+
+    /// Adds a symbolic link; false where the path was one already. The caller has seen that it points inside.
+    pub(crate) fn add_link(&mut self, path: PathBuf, target: PathBuf) -> bool {
+        self.links.insert(path, target).is_none()
+    }
+
+    /// One path is one thing, and nothing lies below a file or a link.
+    ///
+    /// # Errors
+    /// The path that is two things.
+    pub(crate) fn check_kinds(&self) -> Result<(), PathBuf> {
+        let leaf = |path: &Path| self.files.contains_key(path) || self.links.contains_key(path);
+        let twice = |path: &PathBuf| Err(path.clone());
+        for path in self.files.keys().chain(self.folders.keys()).chain(self.links.keys()) {
+            if path.ancestors().skip(1).any(leaf) {
+                return twice(path);
+            }
+        }
+        self.links.keys().find(|path| self.files.contains_key(*path)).map_or(Ok(()), twice)?;
+        self.folders.keys().find(|path| leaf(path)).map_or(Ok(()), twice)
+    }
+
+    /// All files, by path below the top folder.
+    pub(crate) fn files(&self) -> impl Iterator<Item = (&Path, &SourceFile)> {
+        self.files.iter().map(|(path, file)| (path.as_path(), file))
+    }
+
+    /// A file by its path below the top folder.
+    pub(crate) fn file(&self, path: &str) -> Option<&SourceFile> {
+        self.files.get(Path::new(path))
+    }
+
+    /// Lays it out below `folder`. `order` is what a second build varies: it changes the order in which folders list.
+    pub(crate) fn lay_out(&self, folder: &Path, modes: Modes, order: Order) -> io::Result<()> {
+        fs::create_dir_all(folder)?;
+        for path in self.folders.keys() {
+            fs::create_dir_all(folder.join(path))?;
+        }
+        let mut files: Vec<_> = self.files.iter().collect();
+        if order == Order::Reversed {
+            files.reverse();
+        }
+        for (path, file) in files {
+            let path = folder.join(path);
+            if let Some(parent) = path.parent() {
+                fs::create_dir_all(parent)?;
+            }
+            fs::write(&path, &file.content)?;
+            fs::set_permissions(&path, Permissions::from_mode(modes.apply(file.mode)))?;
+            let modified = SystemTime::UNIX_EPOCH + file.modified;
+            File::options()
+                .write(true)
+                .open(&path)
+                .or_else(|_| File::open(&path))?
+                .set_times(FileTimes::new().set_modified(modified).set_accessed(modified))?;
+        }
+        // Last, so that nothing above was written through one.
+        for (path, target) in &self.links {
+            let path = folder.join(path);
+            if let Some(parent) = path.parent() {
+                fs::create_dir_all(parent)?;
+            }
+            symlink(target, path)?;
+        }
+        for (path, mode) in &self.folders {
+            // Owner bits stay, or nothing could be built in there.
+            fs::set_permissions(folder.join(path), Permissions::from_mode(modes.apply(*mode) | 0o700))?;
+        }
+        Ok(())
+    }
+}
+
+/// In which order files are created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// By path.
+    Forward,
+    /// By path, backwards.
+    Reversed,
+}

@@ -1,0 +1,46 @@
+//! Why a text is not a recipe.
+
+use super::{KNOBS, SCHEMA};
+use crate::escape::Escaped;
+
+/// Why a text is not a recipe.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecipeError {
+    /// Not TOML, or a field is missing, unknown or of another type.
+    #[error("expected a recipe: {}", Escaped(.0.message()))]
+    Form(#[from] toml::de::Error),
+    /// Another version of the format.
+    #[error("expected schema {SCHEMA}, found {found:?}")]
+    Schema {
+        /// As given.
+        found: String,
+    },
+    /// A clock with a time that belongs to another one, or without its own.
+    #[error("expected source-date-epoch with clock SOURCE_DATE_EPOCH, stamp with REPLAYED, neither with REAL")]
+    Time,
+    /// A variable that is no knob.
+    #[error("expected only {} under variables, found {found:?}", KNOBS.join(", "))]
+    Variable {
+        /// Its name.
+        found: String,
+    },
+    /// A build requirement that is not a project's name with versions: an option, a path or a URL.
+    #[error("expected build requirements by name and version, found {found:?}")]
+    Requirement {
+        /// As given.
+        found: String,
+    },
+    /// A backend that is not one of the installed or the project's own modules.
+    #[error("expected a backend that is a module's name, below paths inside the source, found {found:?}")]
+    Backend {
+        /// As given.
+        found: String,
+    },
+    /// Not four octal digits.
+    #[error("expected a umask of four octal digits such as 0022, found {found:?}")]
+    Umask {
+        /// As given.
+        found: String,
+    },
+}
