@@ -7,7 +7,8 @@
 //! | [`source`], [`sdist`], [`tree`] | find what it was built from, and read it without trusting it |
 //! | [`zip`], [`wheel`] | read wheels without trusting them |
 //! | [`infer`], [`zone`] | work out how the wheel was built: a recipe |
-//! | [`environment`] | locks and installs what the build needs, and records the room |
+//! | [`inventory`], [`buildinfo`] | record the room before any project code runs in it |
+//! | [`environment`] | locks, installs and archives what the build needs |
 //! | [`attempt`], [`build`] | run the project's hooks as a recipe says, twice, without network |
 //! | [`compare`], [`explain`], [`finding`] | say what came out |
 //! | [`record`], [`result`] | keep it, so that it can be signed |
@@ -17,6 +18,7 @@
 
 pub(crate) mod attempt;
 pub(crate) mod build;
+pub(crate) mod buildinfo;
 pub(crate) mod compare;
 pub(crate) mod environment;
 pub(crate) mod explain;
@@ -24,6 +26,7 @@ pub(crate) mod finding;
 #[cfg(test)]
 mod fixture;
 pub(crate) mod infer;
+pub(crate) mod inventory;
 pub(crate) mod record;
 pub(crate) mod result;
 pub(crate) mod sdist;

@@ -18,12 +18,19 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
+use serde::Serialize;
 
 use crate::interrupt;
 use crate::pip::Interpreter;
 
+mod folder;
+
+pub(crate) use folder::RoomFolder;
+
 /// Where the room's own folder is inside.
 pub(crate) const BUILD: &str = "/build";
+/// Where the virtual environment is inside.
+pub(crate) const ENVIRONMENT: &str = "/build/env";
 const ROOM_SCRIPT: &str = include_str!("sandbox/room.sh");
 /// How often a running build is looked at: the disk limit and interrupts react within this.
 const LOOK: Duration = Duration::from_millis(10);
@@ -31,7 +38,8 @@ const LOOK: Duration = Duration::from_millis(10);
 const LOOKS_PER_MEASURE: u32 = 50;
 
 /// What keeps code in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum Isolation {
     /// <https://github.com/containers/bubblewrap>
     Bubblewrap,
@@ -87,6 +95,9 @@ pub(crate) enum SandboxError {
         /// Bytes below `/build`.
         found: u64,
     },
+    /// A folder that hides what is in it.
+    #[error("expected to see all that the build writes, found a folder that does not open: {0}")]
+    Hidden(io::Error),
     /// The user pressed Ctrl-C, or we are to end.
     #[error("interrupted")]
     Interrupted,
@@ -185,7 +196,10 @@ impl<'a> Room<'a> {
             }
             looks = looks.wrapping_add(1);
             if looks.is_multiple_of(LOOKS_PER_MEASURE) {
-                let found = size_below(self.folder);
+                let found = match size_below(self.folder) {
+                    Ok(found) => found,
+                    Err(error) => break Err(SandboxError::Hidden(error)),
+                };
                 if found > limits.disk {
                     break Err(SandboxError::Disk { limit: limits.disk, found });
                 }
@@ -203,7 +217,7 @@ impl<'a> Room<'a> {
     fn python(&self) -> PathBuf {
         match self.environment {
             Some(environment) if self.isolation == Isolation::None => environment.join("bin/python"),
-            Some(_) => Path::new(BUILD).join("env/bin/python"),
+            Some(_) => Path::new(ENVIRONMENT).join("bin/python"),
             None => self.interpreter.executable.clone(),
         }
     }
@@ -237,7 +251,7 @@ impl<'a> Room<'a> {
         mounts.push(("rw", self.folder.to_owned(), build.to_owned()));
         mounts.push(("ro", self.folder.join("run"), build.join("run")));
         if let Some(environment) = self.environment {
-            mounts.push(("ro", environment.to_owned(), build.join("env")));
+            mounts.push(("ro", environment.to_owned(), ENVIRONMENT.into()));
         }
         mounts
     }
@@ -296,14 +310,22 @@ impl<'a> Room<'a> {
 }
 
 /// Bytes of all files below a folder; what vanishes meanwhile counts as nothing.
-fn size_below(folder: &Path) -> u64 {
-    let Ok(entries) = fs::read_dir(folder) else {
-        return 0;
+///
+/// # Errors
+/// A folder that does not open: a mode that forbids it, or a path that is too long, would hide any amount.
+fn size_below(folder: &Path) -> io::Result<u64> {
+    let seen = |error: io::Error| if error.kind() == io::ErrorKind::NotFound { Ok(0) } else { Err(error) };
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) => return seen(error),
     };
-    let size = |entry: fs::DirEntry| match entry.metadata() {
-        Ok(data) if data.is_dir() => size_below(&entry.path()),
-        Ok(data) => data.len(),
-        Err(_) => 0,
+    let size = |entry: io::Result<fs::DirEntry>| {
+        let entry = entry?;
+        match entry.metadata() {
+            Ok(data) if data.is_dir() => size_below(&entry.path()),
+            Ok(data) => Ok(data.len()),
+            Err(error) => seen(error),
+        }
     };
-    entries.filter_map(Result::ok).map(size).sum()
+    entries.map(size).sum()
 }

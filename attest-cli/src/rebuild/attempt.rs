@@ -74,9 +74,9 @@ impl Bench<'_> {
             ));
             lock =
                 Lock::resolve(self.pip, self.index, &recipe.requirements.build, recipe.requirements.cutoff.as_deref())?;
-            let environment = lock.environment(self.pip, self.cache)?;
+            let environment = lock.environment(self.pip, self.cache, self.isolation)?;
             let builder = self.builder(&recipe);
-            let more = match builder.requires(&environment) {
+            let more = match builder.requires(environment.path()) {
                 Ok(more) => infer::with_pins(&more, &infer::pins(&recipe.requirements.build)),
                 Err(error) => return failed(recipe, lock, error),
             };
@@ -84,7 +84,7 @@ impl Bench<'_> {
             let new: Vec<_> =
                 more.into_iter().filter(|line| !known.contains(line) && !infer::is_for_extra(line)).collect();
             if new.is_empty() {
-                let built = self.build_twice(&builder, &environment);
+                let built = self.build_twice(&builder, environment.path());
                 return match built {
                     Ok(built) => Ok(Attempt { recipe, lock, built: Ok(built) }),
                     Err(error) => failed(recipe, lock, error),

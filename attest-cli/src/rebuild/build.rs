@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::source::Source;
 use super::tree::Order;
 use crate::pip::Interpreter;
-use crate::sandbox::{Isolation, Job, Limits, Room, SandboxError};
+use crate::sandbox::{Isolation, Job, Limits, Room, RoomFolder, SandboxError};
 use attest_core::recipe::Recipe;
 
 const HOOK: &str = include_str!("hook.py");
@@ -125,14 +125,14 @@ struct HookJob<'a> {
 impl Builder<'_> {
     /// What the project needs beside its static requirements.
     pub(crate) fn requires(&self, environment: &Path) -> anyhow::Result<Vec<String>> {
-        let folder = tempfile::tempdir()?;
+        let folder = RoomFolder::new()?;
         let room = self.run(Hook::GetRequiresForBuildWheel, environment, folder.path(), Order::Forward)?;
         read_requires(&room)
     }
 
     /// Builds once, in a fresh copy of the source.
     pub(crate) fn build(&self, environment: &Path, order: Order) -> anyhow::Result<Built> {
-        let folder = tempfile::tempdir()?;
+        let folder = RoomFolder::new()?;
         let room = self.run(Hook::BuildWheel, environment, folder.path(), order)?;
         let out = room.outside("out");
         let mut wheels = Vec::new();
@@ -181,7 +181,9 @@ impl Builder<'_> {
             limits: self.limits,
         };
         let status = room.run(&job).map_err(|error| match error {
-            SandboxError::Time { .. } | SandboxError::Disk { .. } => BuildError::Limit(error).into(),
+            SandboxError::Time { .. } | SandboxError::Disk { .. } | SandboxError::Hidden(_) => {
+                BuildError::Limit(error).into()
+            }
             SandboxError::Io(_) | SandboxError::Interrupted => anyhow::Error::from(error),
         })?;
         if status.success() {

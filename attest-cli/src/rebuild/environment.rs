@@ -1,120 +1,22 @@
-//! The build environment: a hashed lock of build requirements, a cached virtual environment made from it, and a record
-//! of what is in the room, taken before any project code runs there.
+//! The build environment: a hashed lock of build requirements, and a cached virtual environment made from it.
 
 use std::fs;
-use std::io::ErrorKind;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use attest_core::artifact::{ArtifactDigest, ProjectName, WheelName};
-use attest_core::statement::{Dependency, Digest, Network, Tool};
-use serde::Deserialize;
+use attest_core::statement::{Dependency, Digest};
 
+use super::buildinfo::Requirement;
 use super::infer::requirement_name;
 use crate::cache;
 use crate::index::Index;
-use crate::interrupt;
+use crate::pip::Pip;
 use crate::pip::pin::Pin;
-use crate::pip::{Interpreter, Pip};
-use crate::sandbox::{Isolation, Job, Limits, Room};
+use crate::sandbox::{ENVIRONMENT as ROOM_ENVIRONMENT, Isolation};
 
-const PROBE: &str = include_str!("probe.py");
 /// The biggest build requirement that is downloaded.
 const MAX_WHEEL: u64 = 256 << 20;
-/// The biggest answer of the probe.
-const MAX_PROBE: usize = 64 << 10;
-
-/// What the room is made of.
-#[derive(Clone, Debug)]
-pub(crate) struct Inventory {
-    /// How code is kept in.
-    pub(crate) isolation: Isolation,
-    /// NONE only where the probe could reach nothing.
-    pub(crate) network: Network,
-    /// The interpreter.
-    pub(crate) python: Tool,
-    /// The compressor, which decides the bytes of a wheel.
-    pub(crate) zlib: Tool,
-    /// The C library.
-    pub(crate) libc: Option<Tool>,
-    /// `linux/x86_64`
-    pub(crate) platform: String,
-}
-
-#[derive(Deserialize)]
-struct Probe {
-    reached: Vec<String>,
-    python: Part,
-    zlib: Part,
-    libc: Part,
-    platform: String,
-}
-
-#[derive(Deserialize)]
-struct Part {
-    version: String,
-    digest: Option<ArtifactDigest>,
-}
-
-impl From<Part> for Tool {
-    fn from(part: Part) -> Self {
-        Self { version: part.version, digest: part.digest.map(|sha256| Digest { sha256 }) }
-    }
-}
-
-impl Inventory {
-    /// Looks at a room. With `wanted` absent: the best isolation that works here.
-    pub(crate) fn take(interpreter: &Interpreter, wanted: Option<Isolation>) -> anyhow::Result<Self> {
-        let choices = match wanted {
-            Some(isolation) => vec![isolation],
-            None => vec![Isolation::Bubblewrap, Isolation::Unshare, Isolation::None],
-        };
-        let mut failures = Vec::new();
-        for isolation in choices {
-            match Self::probe(interpreter, isolation) {
-                Ok(inventory) => return Ok(inventory),
-                Err(error) if interrupt::requested() => return Err(error),
-                Err(error) => failures.push(format!("{isolation:?}: {error:#}")),
-            }
-        }
-        bail!("expected to run Python in a room of its own, found that none works here\n{}", failures.join("\n"))
-    }
-
-    fn probe(interpreter: &Interpreter, isolation: Isolation) -> anyhow::Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let log = tempfile::NamedTempFile::new()?;
-        let room = Room::new(isolation, interpreter, None, folder.path())?;
-        fs::write(room.outside("run").join("probe.py"), PROBE)?;
-        // Code in a room that is not closed can connect to this; the kernel then shows it here, whatever the probe says.
-        let listener = TcpListener::bind(("127.0.0.1", 0))?;
-        listener.set_nonblocking(true)?;
-        let answer = room.inside("out").join("probe.json");
-        let job = Job {
-            script: "probe.py",
-            arguments: vec![answer.into(), listener.local_addr()?.port().to_string().into()],
-            variables: &[("LC_ALL".to_owned(), "C.UTF-8".to_owned())].into(),
-            log: log.path(),
-            limits: Limits::default(),
-        };
-        let status = room.run(&job)?;
-        let said = fs::read_to_string(log.path()).unwrap_or_default();
-        ensure!(status.success(), "found {status}: {}", said.trim());
-        let answer = fs::read(room.outside("out").join("probe.json"))?;
-        ensure!(answer.len() <= MAX_PROBE, "expected a short answer of the probe");
-        let probe: Probe = serde_json::from_slice(&answer)?;
-        let unheard = listener.accept().is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
-        let closed = isolation != Isolation::None && unheard && probe.reached.is_empty();
-        Ok(Self {
-            isolation,
-            network: if closed { Network::None } else { Network::Open },
-            python: probe.python.into(),
-            zlib: probe.zlib.into(),
-            libc: Some(probe.libc).filter(|libc| !libc.version.is_empty()).map(Tool::from),
-            platform: probe.platform,
-        })
-    }
-}
 
 /// One build requirement: the very file.
 #[derive(Clone, Debug)]
@@ -169,11 +71,39 @@ impl Lock {
         self.0.iter().find(|one| one.project == project).map(|one| one.version.as_str())
     }
 
-    /// A virtual environment of exactly these files, from the cache where it was made before.
-    pub(crate) fn environment(&self, pip: &Pip, cache: &Path) -> anyhow::Result<PathBuf> {
+    /// The files, for the build info.
+    pub(crate) fn files(&self) -> Vec<Requirement> {
+        let name = |one: &Locked| one.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let requirement = |(one, dependency): (&Locked, Dependency)| Requirement {
+            uri: dependency.uri,
+            file: name(one),
+            sha256: one.digest,
+        };
+        self.0.iter().zip(self.dependencies()).map(requirement).collect()
+    }
+
+    /// Keeps every file as `folder/SHA256/NAME`: what an index no longer has, nobody can rebuild with.
+    pub(crate) fn archive(&self, folder: &Path) -> anyhow::Result<()> {
+        for one in &self.0 {
+            let kept = folder.join(one.digest.to_string()).join(one.path.file_name().context("expected a file name")?);
+            if !kept.exists() {
+                Index::keep(&kept, &fs::read(&one.path)?).context("expected to keep a build requirement")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A virtual environment of exactly these files. A room sees it read-only, so it comes from the cache where it was
+    /// made before; without a room a build could change it, so every build has its own.
+    pub(crate) fn environment(&self, pip: &Pip, cache: &Path, isolation: Isolation) -> anyhow::Result<Installed> {
+        if isolation == Isolation::None {
+            let folder = tempfile::tempdir()?;
+            self.install(pip, &folder.path().join("env"))?;
+            return Ok(Installed { path: folder.path().join("env"), _own: Some(folder) });
+        }
         let interpreter = &pip.settings().interpreter;
         let identity = format!(
-            "{}\n{}\n{}\n{}",
+            "{}\n{}\n{}\n{ROOM_ENVIRONMENT}\n{}",
             pip.driver(),
             interpreter.executable.display(),
             interpreter.version,
@@ -181,11 +111,49 @@ impl Lock {
         );
         let folder = cache.join("environments").join(ArtifactDigest::of(identity.as_bytes()).to_string());
         cache::make_once(&folder, |folder| {
-            let wheels: Vec<_> = self.0.iter().map(|one| one.path.clone()).collect();
-            pip.environment(&folder.join("env"), &wheels).context("expected to install the build requirements")
+            self.install(pip, &folder.join("env"))?;
+            move_scripts(&folder.join("env"), Path::new(ROOM_ENVIRONMENT)).context("expected to install scripts")
         })?;
-        Ok(folder.join("env"))
+        Ok(Installed { path: folder.join("env"), _own: None })
     }
+
+    fn install(&self, pip: &Pip, folder: &Path) -> anyhow::Result<()> {
+        let wheels: Vec<_> = self.0.iter().map(|one| one.path.clone()).collect();
+        pip.environment(folder, &wheels).context("expected to install the build requirements")
+    }
+}
+
+/// A virtual environment on disk.
+#[derive(Debug)]
+pub(crate) struct Installed {
+    path: PathBuf,
+    _own: Option<tempfile::TempDir>,
+}
+
+impl Installed {
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Console scripts name the interpreter by its path, which is another one in the room than where it was installed.
+fn move_scripts(environment: &Path, place: &Path) -> anyhow::Result<()> {
+    let made = environment.to_str().context("expected a cache folder with a path in UTF-8")?;
+    let place = place.to_str().context("expected a path in UTF-8")?;
+    for entry in fs::read_dir(environment.join("bin"))? {
+        let entry = entry?;
+        if !entry.file_type()?.is_file() {
+            continue;
+        }
+        // What is not text is a program, and what does not begin with `#!` is no script.
+        let Ok(script) = fs::read_to_string(entry.path()) else { continue };
+        if script.starts_with("#!") && script.contains(made) {
+            // Written in place: the mode stays.
+            fs::write(entry.path(), script.replace(made, place))?;
+        }
+    }
+    Ok(())
 }
 
 /// A line that goes to a resolver must be a name with versions, never an option or a place to fetch from.
@@ -232,5 +200,22 @@ mod tests {
         for line in ["setuptools>=61", "hatch-vcs", "tomli>=1; python_version < '3.11'", "setuptools_scm[toml]>=6.2"] {
             assert!(check_requirement(line).is_ok(), "{line:?}");
         }
+    }
+
+    #[test]
+    fn scripts_name_the_interpreter_where_it_will_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let (made, bin) = (folder.path().to_str().unwrap(), folder.path().join("bin"));
+        fs::create_dir(&bin).unwrap();
+        fs::write(bin.join("tool"), format!("#!{made}/bin/python\nprint()\n")).unwrap();
+        // What pip and uv write where the path is too long for a first line.
+        fs::write(bin.join("long"), format!("#!/bin/sh\n'''exec' '{made}/bin/python' \"$0\" \"$@\"\n' '''\n")).unwrap();
+        let program = [b"\x7fELF\xff".as_slice(), made.as_bytes()].concat();
+        fs::write(bin.join("program"), &program).unwrap();
+        move_scripts(folder.path(), Path::new("/build/env")).unwrap();
+        let read = |name: &str| fs::read_to_string(bin.join(name)).unwrap();
+        assert_eq!(read("tool"), "#!/build/env/bin/python\nprint()\n");
+        assert!(read("long").contains("'/build/env/bin/python'"));
+        assert_eq!(fs::read(bin.join("program")).unwrap(), program);
     }
 }

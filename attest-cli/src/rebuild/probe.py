@@ -1,10 +1,12 @@
-"""Looks at the room before project code runs: what Python, zlib and libc are, and whether a network can be reached."""
+"""Looks at the room before project code runs: what is in it that builds, and whether a network can be reached."""
 
 import hashlib
 import json
 import os
 import platform
+import shutil
 import socket
+import subprocess
 import sys
 import zlib
 
@@ -52,6 +54,34 @@ def reached(port):
     return found
 
 
+def said(command):
+    """The first line that a program prints."""
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return (done.stdout.decode("utf-8", "replace").splitlines() or [""])[0].strip()[:200]
+
+
+def programs():
+    """What a build could call, and what `cc` calls itself: a driver's digest says nothing about the compiler proper."""
+    found = {name: shutil.which(name) for name in ("cc", "c++", "as", "ld", "ar", "rustc", "cargo", "cmake", "ninja", "git", "patchelf")}
+    if found["cc"]:
+        for name in ("cc1", "cc1plus", "collect2"):
+            path = said([found["cc"], "-print-prog-name=" + name])
+            found[name] = path if os.path.isabs(path) and os.path.isfile(path) else None
+    return [
+        {
+            "name": name,
+            "path": os.path.realpath(path),
+            "version": said([found["cc"] if name.startswith("cc1") or name == "collect2" else path, "--version"]),
+            "sha256": digest(path),
+        }
+        for name, path in sorted(found.items())
+        if path
+    ]
+
+
 variant = getattr(zlib, "ZLIBNG_VERSION", None)
 libc = platform.libc_ver()
 libpython = mapped("libpython")
@@ -63,6 +93,8 @@ with open(sys.argv[1], "w", encoding="utf-8") as file:
             "zlib": {"version": "zlib-ng " + variant if variant else zlib.ZLIB_RUNTIME_VERSION, "digest": mapped("libz")},
             "libc": {"version": " ".join(part for part in libc if part), "digest": mapped("libc.so") or mapped("libc-") or mapped("ld-musl")},
             "platform": sys.platform + "/" + platform.machine(),
+            "kernel": platform.release(),
+            "programs": programs(),
         },
         file,
     )

@@ -4,6 +4,7 @@
 //! attest-results/idna-3.20-py3-none-any/
 //!     build.json      the build record: what the statement will say (schemas/build-record.schema.json)
 //!     recipe.toml     how it was built
+//!     buildinfo.json  everything that it was built with, taken before any project code ran (schemas/buildinfo.schema.json)
 //!     build.lock      what it was built with: a requirements file with one hash each
 //!     build.log       what the build said
 //!     report.json     what differs, in detail
@@ -29,6 +30,7 @@ const MAX_RECORD: u64 = 16 << 20;
 
 const RECORD: &str = "build.json";
 const RECIPE: &str = "recipe.toml";
+const BUILDINFO: &str = "buildinfo.json";
 const LOCK: &str = "build.lock";
 const LOG: &str = "build.log";
 const REPORT: &str = "report.json";
@@ -97,6 +99,8 @@ pub(crate) struct Content<'a> {
     pub(crate) recipe: &'a Recipe,
     /// The lock.
     pub(crate) lock: String,
+    /// The room.
+    pub(crate) buildinfo: Vec<u8>,
     /// The log.
     pub(crate) log: Vec<u8>,
     /// What differs.
@@ -122,8 +126,13 @@ impl ResultFolder {
         let folder = tempfile::Builder::new().prefix(".attest-result-").tempdir_in(parent).map_err(failed)?;
         let recipe = content.recipe.to_toml()?;
         let report = serde_json::to_vec_pretty(&content.report)?;
-        let parts: [(&str, &[u8]); 4] =
-            [(RECIPE, recipe.as_bytes()), (LOCK, content.lock.as_bytes()), (LOG, &content.log), (REPORT, &report)];
+        let parts: [(&str, &[u8]); 5] = [
+            (RECIPE, recipe.as_bytes()),
+            (BUILDINFO, &content.buildinfo),
+            (LOCK, content.lock.as_bytes()),
+            (LOG, &content.log),
+            (REPORT, &report),
+        ];
         let wheel = content.record.rebuilt.clone();
         for (name, bytes) in parts.into_iter().chain(wheel.as_ref().map(|file| file.name.as_str()).zip(content.wheel)) {
             fs::write(folder.path().join(name), bytes).map_err(failed)?;

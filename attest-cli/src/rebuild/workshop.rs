@@ -9,9 +9,10 @@ use attest_core::statement::{Environment, RecipeKind};
 
 use super::attempt::{Attempt, Bench};
 use super::build::end_of_log;
-use super::environment::Inventory;
+use super::buildinfo::BuildInfo;
 use super::finding::Finding;
 use super::infer;
+use super::inventory::Inventory;
 use super::record::{self, BuildRecord, RecordedFile, Report, Verdict};
 use super::result::{Content, ResultFolder};
 use super::source::Source;
@@ -22,6 +23,8 @@ use crate::sandbox::{BUILD, Isolation, Limits};
 
 /// How much of a build's output is kept, from its end.
 const MAX_LOG: u64 = 4 << 20;
+/// Beside the result folders: every build requirement, as `SHA256/NAME`.
+const DEPENDENCIES: &str = "dependencies";
 
 /// How a rebuild is to be done.
 #[derive(Clone, Debug)]
@@ -46,7 +49,7 @@ pub(crate) struct Workshop {
     options: Options,
     pip: Pip,
     index: Index,
-    inventory: Inventory,
+    isolation: Isolation,
 }
 
 /// What a rebuild came to.
@@ -69,11 +72,11 @@ impl Workshop {
     pub(crate) fn open(options: Options, progress: &dyn Fn(&str)) -> anyhow::Result<Self> {
         let pip = Pip::query(&options.python, &options.cache.join("tools"))?;
         let index = Index::new(pip.settings(), &options.cache.join("files"))?;
-        let inventory = Inventory::take(&pip.settings().interpreter, options.isolation)?;
-        if inventory.isolation == Isolation::None {
+        let isolation = Inventory::take(&pip.settings().interpreter, options.isolation)?.isolation;
+        if isolation == Isolation::None {
             progress("no isolation works here: the build can reach the network, and the result will say so");
         }
-        Ok(Self { options, pip, index, inventory })
+        Ok(Self { options, pip, index, isolation })
     }
 
     /// Rebuilds one wheel. An error means that nothing could be said; everything else is in the outcome.
@@ -92,9 +95,11 @@ impl Workshop {
         let recipe = infer::infer(&published.name, &published.wheel, source.tree(), published.uploaded.clone())?;
         progress(&format!("recipe: {}", recipe.summary()));
         let log = tempfile::NamedTempFile::new()?;
+        // Before any code of the project runs: what it does to its room, it cannot do to this.
+        let inventory = Inventory::take(&self.pip.settings().interpreter, Some(self.isolation))?;
         let attempt = self.bench(&source, log.path(), progress).attempt(recipe)?;
         let (recipe, finding) = (&attempt.recipe, Finding::of(&published.wheel, &attempt));
-        let folder = self.write(&published, &source, &attempt, &finding, log.path())?;
+        let folder = self.write(&published, &source, &inventory, &attempt, &finding, log.path())?;
         let backend = attempt
             .lock
             .version_of(recipe.backend_package())
@@ -114,7 +119,7 @@ impl Workshop {
             pip: &self.pip,
             index: &self.index,
             cache: &self.options.cache,
-            isolation: self.inventory.isolation,
+            isolation: self.isolation,
             limits: self.options.limits,
             source,
             log,
@@ -126,6 +131,7 @@ impl Workshop {
         &self,
         published: &Published,
         source: &Source,
+        inventory: &Inventory,
         attempt: &Attempt,
         finding: &Finding,
         log: &Path,
@@ -141,7 +147,7 @@ impl Workshop {
             origin: source.origin(),
             source: source.statement(),
             recipe_kind: RecipeKind::Inferred,
-            environment: self.environment(&attempt.recipe),
+            environment: environment(inventory, &attempt.recipe, published.wheel.is_pure()),
             resolved_dependencies: attempt.lock.dependencies(),
             record_digest: published.wheel.record_digest(),
             rebuilt_at: crate::run::now().to_string(),
@@ -158,6 +164,7 @@ impl Workshop {
             record,
             recipe: &attempt.recipe,
             lock: attempt.lock.to_text(),
+            buildinfo: serde_json::to_vec_pretty(&BuildInfo::new(inventory, &attempt.lock))?,
             log: end_of_log(log, MAX_LOG)?,
             report: Report {
                 verdict: finding.verdict,
@@ -166,29 +173,31 @@ impl Workshop {
             },
             wheel: first.map(|built| built.bytes.as_slice()),
         };
+        attempt.lock.archive(&self.options.results.join(DEPENDENCIES))?;
         let folder = self.options.results.join(published.name.as_str().trim_end_matches(".whl"));
         Ok(ResultFolder::write(&folder, content)?)
     }
+}
 
-    fn environment(&self, recipe: &Recipe) -> Environment {
-        let inventory = &self.inventory;
-        Environment {
-            platform: inventory.platform.clone(),
-            variables: recipe.all_variables(),
-            umask: recipe.files.umask.into(),
-            build_path: if inventory.isolation == Isolation::None {
-                "temporary".to_owned()
-            } else {
-                format!("{BUILD}/src")
-            },
-            clock: recipe.time.clock,
-            network: inventory.network,
-            python: inventory.python.clone(),
-            zlib: inventory.zlib.clone(),
-            cc: None,
-            ld: None,
-            libc: inventory.libc.clone(),
-            container_image: None,
-        }
+/// For the statement. A compiler only says something about a wheel with compiled code.
+fn environment(inventory: &Inventory, recipe: &Recipe, pure: bool) -> Environment {
+    let tool = |name| inventory.tool(name).filter(|_| !pure);
+    Environment {
+        platform: inventory.platform.clone(),
+        variables: recipe.all_variables(),
+        umask: recipe.files.umask.into(),
+        build_path: if inventory.isolation == Isolation::None {
+            "temporary".to_owned()
+        } else {
+            format!("{BUILD}/src")
+        },
+        clock: recipe.time.clock,
+        network: inventory.network,
+        python: inventory.python.clone(),
+        zlib: inventory.zlib.clone(),
+        cc: tool("cc"),
+        ld: tool("ld"),
+        libc: inventory.libc.clone(),
+        container_image: None,
     }
 }

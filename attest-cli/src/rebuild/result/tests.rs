@@ -70,6 +70,7 @@ fn written(verdict: Verdict) -> (tempfile::TempDir, PathBuf) {
     let content = Content {
         record: record(&wheel, verdict, &rebuilt),
         recipe: &recipe,
+        buildinfo: b"{}".to_vec(),
         lock: String::new(),
         log: b"building\n".to_vec(),
         report: Report { verdict, explanation: &[], differences: &[] },
@@ -151,7 +152,15 @@ fn an_older_result_is_replaced_as_a_whole() {
     let recipe = Recipe::parse(&old.recipe).unwrap();
     let report = Report { verdict: Verdict::BuildFailed, explanation: &[], differences: &[] };
     let record = BuildRecord { verdict: Verdict::BuildFailed, rebuilt: None, ..old.record.clone() };
-    let content = Content { record, recipe: &recipe, lock: String::new(), log: Vec::new(), report, wheel: None };
+    let content = Content {
+        record,
+        recipe: &recipe,
+        buildinfo: Vec::new(),
+        lock: String::new(),
+        log: Vec::new(),
+        report,
+        wheel: None,
+    };
     ResultFolder::write(&path, content).unwrap();
     assert!(!path.join("stale").exists() && !path.join(NAME).exists());
 }

@@ -1,0 +1,143 @@
+//! What is in the room, looked at before any project code runs there.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::net::TcpListener;
+
+use anyhow::{bail, ensure};
+use attest_core::artifact::ArtifactDigest;
+use attest_core::statement::{Digest, Network, Tool};
+use attest_core::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::interrupt;
+use crate::pip::Interpreter;
+use crate::run;
+use crate::sandbox::{Isolation, Job, Limits, Room, RoomFolder};
+
+const PROBE: &str = include_str!("probe.py");
+/// The biggest answer of the probe.
+const MAX_PROBE: usize = 64 << 10;
+
+/// What the room is made of.
+#[derive(Clone, Debug)]
+pub(crate) struct Inventory {
+    /// When it was looked at.
+    pub(crate) taken_at: Timestamp,
+    /// How code is kept in.
+    pub(crate) isolation: Isolation,
+    /// NONE only where the probe could reach nothing.
+    pub(crate) network: Network,
+    /// The interpreter.
+    pub(crate) python: Tool,
+    /// The compressor, which decides the bytes of a wheel.
+    pub(crate) zlib: Tool,
+    /// The C library.
+    pub(crate) libc: Option<Tool>,
+    /// `linux/x86_64`
+    pub(crate) platform: String,
+    /// `6.1.0`
+    pub(crate) kernel: String,
+    /// What a build could call: compilers, linkers and the like.
+    pub(crate) programs: Vec<Program>,
+}
+
+/// A program that a build could call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct Program {
+    /// The name it is called by.
+    pub(crate) name: String,
+    /// The file behind all links.
+    pub(crate) path: String,
+    /// The first line that it says about itself.
+    pub(crate) version: String,
+    /// Of the file.
+    pub(crate) sha256: ArtifactDigest,
+}
+
+#[derive(Deserialize)]
+struct Probe {
+    reached: Vec<String>,
+    python: Part,
+    zlib: Part,
+    libc: Part,
+    platform: String,
+    kernel: String,
+    programs: Vec<Program>,
+}
+
+#[derive(Deserialize)]
+struct Part {
+    version: String,
+    digest: Option<ArtifactDigest>,
+}
+
+impl From<Part> for Tool {
+    fn from(part: Part) -> Self {
+        Self { version: part.version, digest: part.digest.map(|sha256| Digest { sha256 }) }
+    }
+}
+
+impl Inventory {
+    /// Looks at a room. With `wanted` absent: the best isolation that works here.
+    pub(crate) fn take(interpreter: &Interpreter, wanted: Option<Isolation>) -> anyhow::Result<Self> {
+        let choices = match wanted {
+            Some(isolation) => vec![isolation],
+            None => vec![Isolation::Bubblewrap, Isolation::Unshare, Isolation::None],
+        };
+        let mut failures = Vec::new();
+        for isolation in choices {
+            match Self::probe(interpreter, isolation) {
+                Ok(inventory) => return Ok(inventory),
+                Err(error) if interrupt::requested() => return Err(error),
+                Err(error) => failures.push(format!("{isolation:?}: {error:#}")),
+            }
+        }
+        bail!("expected to run Python in a room of its own, found that none works here\n{}", failures.join("\n"))
+    }
+
+    fn probe(interpreter: &Interpreter, isolation: Isolation) -> anyhow::Result<Self> {
+        let taken_at = run::now();
+        let folder = RoomFolder::new()?;
+        let log = tempfile::NamedTempFile::new()?;
+        let room = Room::new(isolation, interpreter, None, folder.path())?;
+        fs::write(room.outside("run").join("probe.py"), PROBE)?;
+        // Code in a room that is not closed can connect to this; the kernel then shows it here, whatever the probe says.
+        let listener = TcpListener::bind(("127.0.0.1", 0))?;
+        listener.set_nonblocking(true)?;
+        let answer = room.inside("out").join("probe.json");
+        let job = Job {
+            script: "probe.py",
+            arguments: vec![answer.into(), listener.local_addr()?.port().to_string().into()],
+            variables: &[("LC_ALL".to_owned(), "C.UTF-8".to_owned())].into(),
+            log: log.path(),
+            limits: Limits::default(),
+        };
+        let status = room.run(&job)?;
+        let said = fs::read_to_string(log.path()).unwrap_or_default();
+        ensure!(status.success(), "found {status}: {}", said.trim());
+        let answer = fs::read(room.outside("out").join("probe.json"))?;
+        ensure!(answer.len() <= MAX_PROBE, "expected a short answer of the probe");
+        let probe: Probe = serde_json::from_slice(&answer)?;
+        let unheard = listener.accept().is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
+        let closed = isolation != Isolation::None && unheard && probe.reached.is_empty();
+        Ok(Self {
+            taken_at,
+            isolation,
+            network: if closed { Network::None } else { Network::Open },
+            python: probe.python.into(),
+            zlib: probe.zlib.into(),
+            libc: Some(probe.libc).filter(|libc| !libc.version.is_empty()).map(Tool::from),
+            platform: probe.platform,
+            kernel: probe.kernel,
+            programs: probe.programs,
+        })
+    }
+
+    /// A program for a statement.
+    pub(crate) fn tool(&self, name: &str) -> Option<Tool> {
+        let program = self.programs.iter().find(|program| program.name == name)?;
+        Some(Tool { version: program.version.clone(), digest: Some(Digest { sha256: program.sha256 }) })
+    }
+}
