@@ -204,6 +204,15 @@ fn a_build_that_fills_the_disk_is_stopped_at_the_limit() {
 }
 
 #[test]
+fn a_build_that_hides_what_it_writes_behind_too_long_paths_is_ended() {
+    let project = Project::new("hide", 1, &[]);
+    let output = project.rebuild(&[]);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    assert!(text(&output).contains("does not open"), "{}", text(&output));
+    assert_eq!(fs::read_dir(project.path("tmp")).unwrap().count(), 0);
+}
+
+#[test]
 fn an_interrupt_ends_the_build_and_leaves_no_files() {
     let project = Project::new("hang", 1, &[]);
     let mut child = start(&project, &[]);

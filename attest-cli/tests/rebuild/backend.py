@@ -68,6 +68,11 @@ def build_wheel(out, config_settings=None, metadata_directory=None):
         with open(os.path.join(out, "big"), "wb") as file:
             while True:
                 file.write(b"x" * (1 << 20))
+    elif mischief == "hide":
+        for _ in range(40):
+            os.mkdir("x" * 120)
+            os.chdir("x" * 120)
+        time.sleep(60)
     return write(out, core)
 
 
