@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+mod buildtools;
 mod cache;
 mod cli;
 mod client;

@@ -6,6 +6,7 @@ use attest_core::{api, artifact::ArtifactDigest};
 use serde::Serialize;
 
 use crate::{
+    buildtools::BuildTools,
     client::Http,
     exit::{self, Exit},
     gate::{self, document::Document, verdicts},
@@ -23,6 +24,10 @@ pub(crate) struct Args {
     /// Without a policy: a log to ask what it has about the files. Nothing of its answer is checked.
     #[arg(long, value_name = "URL")]
     log: Vec<String>,
+    /// Ask the same question about everything that the rebuilders built with, and show how much of it is attested. Does
+    /// not change which files pass; an alarm about a build tool is one.
+    #[arg(long)]
+    build_deps: bool,
 }
 
 pub(crate) fn run(args: &Args, run: &Run) -> anyhow::Result<Exit> {
@@ -35,12 +40,23 @@ pub(crate) fn run(args: &Args, run: &Run) -> anyhow::Result<Exit> {
         run.out.note("the logs of the policy are asked: --log is for a look without one");
     }
     let judged = gate::judge(&items, &layers, run)?;
+    let tools = args.build_deps.then(|| BuildTools::ask(&judged, &layers, run)).transpose()?;
+    let alarm = if tools.as_ref().is_some_and(BuildTools::alarm) { Exit::Alarm } else { Exit::Pass };
+    let exit = judged.exit().worst(alarm);
     if run.out.is_json() {
-        run.out.json(&Document::new(&judged, &layers))?;
+        let mut document = serde_json::to_value(Document::new(&judged, &layers))?;
+        if let Some(tools) = &tools {
+            document["buildTools"] = serde_json::to_value(tools.document(&judged))?;
+            document["exit"] = exit.code().into();
+        }
+        run.out.json(&document)?;
     } else {
         verdicts::print(&judged, &run.out)?;
+        if let Some(tools) = &tools {
+            tools.print(&judged, &run.out)?;
+        }
     }
-    Ok(judged.exit())
+    Ok(exit)
 }
 
 #[derive(Serialize)]

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
+mod buildtools;
 mod compare;
 mod fake_log;
 mod input;

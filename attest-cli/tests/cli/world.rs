@@ -14,8 +14,8 @@ use attest_core::{
     key::{PublicKey, ed25519::SecretKey},
     recipe::Recipe,
     statement::{
-        Build, Clock, Digest, Environment, FromCommit, Method, Network, Origin, Predicate, Rebuilder, RecipeKind,
-        RecipeRef, Source, Statement, Subject, Tool, inputs_digest,
+        Build, Clock, Dependency, Digest, Environment, FromCommit, Method, Network, Origin, Predicate, Rebuilder,
+        RecipeKind, RecipeRef, Source, Statement, Subject, Tool, inputs_digest,
     },
 };
 use serde_json::Value;
@@ -247,8 +247,18 @@ fn build() -> Build {
 
 /// A signed reproduced statement, as the log holds it.
 pub(crate) fn statement(number: u8, name: &str, digest: &ArtifactDigest) -> Vec<u8> {
+    statement_with(number, name, digest, &[])
+}
+
+/// The same, of a wheel that was built with these: purl and digest.
+pub(crate) fn statement_with(number: u8, name: &str, digest: &ArtifactDigest, tools: &[(&str, &str)]) -> Vec<u8> {
     let subject = Subject { name: WheelName::parse(name).unwrap(), digest: *digest };
-    let statement = Statement::new(subject, Predicate::Reproduced(build())).unwrap();
+    let mut build = build();
+    let dependency =
+        |(uri, content): &(&str, &str)| Dependency { uri: (*uri).to_owned(), digest: self::digest(content) };
+    build.resolved_dependencies = tools.iter().map(dependency).collect();
+    build.inputs_digest = inputs_digest(&build.source, build.recipe.digest, &build.resolved_dependencies);
+    let statement = Statement::new(subject, Predicate::Reproduced(build)).unwrap();
     let payload = statement.to_bytes();
     let signature = Signature::Ed25519(secret(number).sign(&pae(&payload)));
     Envelope::new(payload, signature).unwrap().to_bytes()
