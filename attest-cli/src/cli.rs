@@ -48,9 +48,10 @@ struct Global {
 }
 
 /// Headings of `--help`, and the commands under each.
-const GROUPS: [(&str, &[&str]); 4] = [
+const GROUPS: [(&str, &[&str]); 5] = [
     ("Use", &["verify", "install", "explain", "policy"]),
-    ("Rebuild", &["rebuild", "sign", "submit", "withdraw"]),
+    ("Maintain", &["check", "snapshot"]),
+    ("Rebuild", &["rebuild", "rebuilder", "sign", "submit", "withdraw"]),
     ("Log", &["log", "key"]),
     ("Shell", &["completions"]),
 ];

@@ -20,6 +20,7 @@ use reqwest::{
 };
 use serde::de::DeserializeOwned;
 
+mod entries;
 mod negatives;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

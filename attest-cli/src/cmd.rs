@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use crate::run::Run;
 
+mod check;
 mod completions;
 mod explain;
 mod install;
@@ -11,7 +12,9 @@ mod key;
 mod log;
 mod policy;
 mod rebuild;
-mod sign;
+mod rebuilder;
+pub(crate) mod sign;
+mod snapshot;
 pub(crate) mod submit;
 mod verify;
 mod withdraw;
@@ -27,8 +30,14 @@ pub(crate) enum Command {
     Explain(explain::Args),
     /// Write or check a policy
     Policy(policy::Args),
+    /// Build a project twice, in different places and ways, and say what differs and how to fix it
+    Check(check::Args),
+    /// Write down what is about to be tested or uploaded, check it afterwards, or lock the build tools
+    Snapshot(snapshot::Args),
     /// Build published wheels again, and say whether they are the same
     Rebuild(rebuild::Args),
+    /// Rebuild all the time, on private machines, and publish what came out
+    Rebuilder(rebuilder::Args),
     /// Sign what a rebuild found
     Sign(sign::Args),
     /// Send statements to a log and check the proofs that it returns
@@ -50,7 +59,10 @@ pub(crate) fn dispatch(command: &Command, run: &Run) -> anyhow::Result<ExitCode>
         Command::Install(args) => install::run(args, run),
         Command::Explain(args) => explain::run(args, run),
         Command::Policy(args) => policy::run(args, run),
-        Command::Rebuild(args) => return rebuild::run(args, &run.out),
+        Command::Check(args) => check::run(args, run),
+        Command::Snapshot(args) => snapshot::run(args, run),
+        Command::Rebuild(args) => return rebuild::run(args, run),
+        Command::Rebuilder(args) => rebuilder::run(args, run),
         Command::Sign(args) => sign::run(args, run),
         Command::Submit(args) => submit::run(args, run),
         Command::Withdraw(args) => withdraw::run(args, run),

@@ -38,6 +38,8 @@ pub(crate) struct IndexFile {
     pub(crate) digest: Option<ArtifactDigest>,
     /// RFC 3339, where the index says it.
     pub(crate) uploaded: Option<String>,
+    /// Where its attestations are ([PEP 740](https://peps.python.org/pep-0740/)), where the index has some.
+    pub(crate) provenance: Option<Url>,
 }
 
 /// The configured index, or indexes in pip's order.
@@ -117,6 +119,19 @@ impl Index {
         Ok(bytes)
     }
 
+    /// Downloads a file whose digest nobody gave, and keeps it under the digest that it has.
+    pub(crate) fn first(&self, file: &IndexFile, limit: u64) -> anyhow::Result<ArtifactDigest> {
+        let bytes = self.download(file, limit).with_context(|| format!("expected to download {}", file.name))?;
+        let digest = ArtifactDigest::of(&bytes);
+        Self::keep(&self.kept(digest, &file.name), &bytes)?;
+        Ok(digest)
+    }
+
+    /// Drops what is remembered of a project: pages are big, and a batch may ask about ten thousand of them once each.
+    pub(crate) fn forget(&self, project: &ProjectName) {
+        self.pages.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(project);
+    }
+
     /// Where a file with this digest and name is kept, once it was fetched.
     pub(crate) fn kept(&self, digest: ArtifactDigest, name: &str) -> PathBuf {
         self.files.join(digest.to_string()).join(name)
@@ -146,12 +161,17 @@ impl Index {
     }
 
     fn download(&self, file: &IndexFile, limit: u64) -> anyhow::Result<Vec<u8>> {
-        ensure!(
-            matches!(file.url.scheme(), "http" | "https"),
-            "expected a file over HTTP, found {}",
-            file.url.scheme()
-        );
-        let mut response = self.get(file.url.clone()).send().map_err(reqwest::Error::without_url)?;
+        self.read(&file.url, limit)
+    }
+
+    /// The attestations of a file, of at most `limit` bytes, as the index has them: nothing vouches for them here.
+    pub(crate) fn provenance(&self, file: &IndexFile, limit: u64) -> anyhow::Result<Option<Vec<u8>>> {
+        file.provenance.as_ref().map(|url| self.read(url, limit)).transpose()
+    }
+
+    fn read(&self, url: &Url, limit: u64) -> anyhow::Result<Vec<u8>> {
+        ensure!(matches!(url.scheme(), "http" | "https"), "expected a file over HTTP, found {}", url.scheme());
+        let mut response = self.get(url.clone()).send().map_err(reqwest::Error::without_url)?;
         ensure!(response.status().is_success(), "found status {}", response.status());
         let mut bytes = Vec::new();
         response.by_ref().take(limit + 1).read_to_end(&mut bytes)?;
@@ -166,8 +186,7 @@ fn root(url: &str, trusted_hosts: &[String]) -> anyhow::Result<Url> {
     let url = Url::parse(&format!("{}/", url.trim_end_matches('/'))).context("expected pip's index to be a URL")?;
     let host = url.host_str().unwrap_or_default();
     let port = url.port_or_known_default().unwrap_or_default();
-    let here =
-        host == "localhost" || host.trim_matches(['[', ']']).parse().is_ok_and(|address: IpAddr| address.is_loopback());
+    let here = is_this_machine(&url);
     let trusted = trusted_hosts.iter().any(|trusted| trusted == host || *trusted == format!("{host}:{port}"));
     ensure!(
         url.scheme() == "https" || url.scheme() == "http" && (here || trusted),
@@ -175,6 +194,12 @@ fn root(url: &str, trusted_hosts: &[String]) -> anyhow::Result<Url> {
         url.scheme()
     );
     Ok(url)
+}
+
+/// Whether nobody can sit between us and it.
+pub(crate) fn is_this_machine(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    host == "localhost" || host.trim_matches(['[', ']']).parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 fn client(settings: &Settings) -> anyhow::Result<Client> {
@@ -207,11 +232,14 @@ fn parse_json(body: &[u8], base: &Url) -> anyhow::Result<Vec<IndexFile>> {
         url: String,
         hashes: HashMap<String, String>,
         upload_time: Option<String>,
+        provenance: Option<String>,
     }
     let page: Page = serde_json::from_slice(body)?;
     let file = |file: File| {
         let digest = file.hashes.get("sha256").map(|hex| hex.parse()).transpose()?;
-        index_file(file.filename, base.join(&file.url)?, digest, file.upload_time)
+        // A word about the file: where it is none, the file is none the worse.
+        let provenance = file.provenance.and_then(|url| base.join(&url).ok());
+        Ok(IndexFile { provenance, ..index_file(file.filename, base.join(&file.url)?, digest, file.upload_time)? })
     };
     page.files.into_iter().map(file).collect()
 }
@@ -254,7 +282,7 @@ fn index_file(
         !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0']),
         "expected a file name, found {name:?}"
     );
-    Ok(IndexFile { name, url, digest, uploaded })
+    Ok(IndexFile { name, url, digest, uploaded, provenance: None })
 }
 
 #[cfg(test)]

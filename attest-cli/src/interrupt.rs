@@ -31,6 +31,11 @@ pub(crate) fn watch() -> io::Result<()> {
     Ok(())
 }
 
+/// Asks ourselves to end, as a signal would.
+pub(crate) fn request() {
+    REQUESTED.store(true, Ordering::SeqCst);
+}
+
 /// Whether somebody asked us to end.
 pub(crate) fn requested() -> bool {
     REQUESTED.load(Ordering::SeqCst)

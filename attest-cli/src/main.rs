@@ -2,8 +2,10 @@
 
 use std::process::ExitCode;
 
+mod batch;
 mod buildtools;
 mod cache;
+mod check;
 mod cli;
 mod client;
 mod cmd;
@@ -23,10 +25,12 @@ mod pip;
 mod pip_report;
 mod places;
 mod rebuild;
+mod rebuilder;
 mod requirements;
 mod run;
 mod sandbox;
 mod signer;
+mod snapshot;
 mod wheels;
 
 fn main() -> ExitCode {

@@ -9,8 +9,10 @@ use serde::Serialize;
 
 use crate::exit::Exit;
 
+mod board;
 mod task;
 
+pub(crate) use board::Board;
 pub(crate) use task::Task;
 
 /// `--output-format`.

@@ -3,6 +3,7 @@
 //!
 //! attest has no settings of its own for any of this: whoever can `pip install` can rebuild, and no host is built in.
 
+use std::cmp::Reverse;
 use std::ffi::OsString;
 use std::fs;
 use std::io::Write as _;
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context as _, bail};
+use attest_core::artifact::{ProjectName, Version, WheelName};
 use serde::Deserialize;
 
 pub(crate) mod pin;
@@ -40,6 +42,8 @@ pub(crate) struct Settings {
     pub(crate) timeout: f64,
     /// Hosts that need no certificate.
     pub(crate) trusted_hosts: Vec<String>,
+    /// What wheels this machine takes, `py3-none-any`, best first.
+    pub(crate) tags: Vec<String>,
     /// The interpreter below any virtual environment.
     pub(crate) interpreter: Interpreter,
 }
@@ -49,6 +53,22 @@ impl Settings {
     pub(crate) fn index_urls(&self) -> impl Iterator<Item = &str> {
         let all = std::iter::once(&self.index_url).chain(&self.extra_index_urls);
         all.filter(|_| !self.no_index).map(String::as_str)
+    }
+
+    /// Where a wheel comes among those of one release, smaller is better, by pip's rule: the best tag, then the highest
+    /// build number. Nothing where this machine does not take it.
+    pub(crate) fn preference(&self, name: &WheelName) -> Option<(usize, Reverse<(u64, String)>)> {
+        let fits = |tag: &String| {
+            let mut parts = tag.split('-');
+            [&name.python, &name.abi, &name.platform].into_iter().all(|set| {
+                let part = parts.next();
+                set.split('.').any(|tag| Some(tag) == part)
+            })
+        };
+        let build = name.build.as_deref().unwrap_or_default();
+        let digits = build.len() - build.trim_start_matches(|digit: char| digit.is_ascii_digit()).len();
+        let build = (build[..digits].parse().unwrap_or_default(), build[digits..].to_owned());
+        Some((self.tags.iter().position(fits)?, Reverse(build)))
     }
 }
 
@@ -90,6 +110,12 @@ impl Pip {
         &self.settings
     }
 
+    /// The same settings for another Python.
+    pub(crate) fn with_interpreter(&self, interpreter: Interpreter) -> Self {
+        let settings = Settings { interpreter, ..self.settings.clone() };
+        Self { settings, ..self.clone() }
+    }
+
     /// `uv` or `pip`: what resolves and installs.
     pub(crate) fn driver(&self) -> &'static str {
         if self.uv { "uv" } else { "pip" }
@@ -101,6 +127,20 @@ impl Pip {
             return Ok(Vec::new());
         }
         if self.uv { self.resolve_with_uv(requirements, cutoff) } else { self.resolve_with_pip(requirements, cutoff) }
+    }
+
+    /// The newest release that pip would install here from a wheel.
+    pub(crate) fn newest(&self, project: &ProjectName) -> anyhow::Result<Version> {
+        let mut pip = Command::new(&self.python);
+        pip.args(["-m", "pip", "install", "--dry-run", "--ignore-installed", "--no-deps", "--quiet", "--report", "-"])
+            .args(["--only-binary", ":all:", project.as_str()]);
+        let report = succeed(pip.stdin(Stdio::null()).output()?)
+            .with_context(|| format!("expected pip to find a release of {}", project.as_str()))?;
+        let pins = pin::from_report(&report)?;
+        let [pin] = pins.as_slice() else {
+            bail!("expected pip to choose one release of {}, found {}", project.as_str(), pins.len());
+        };
+        Ok(Version::new(&pin.version)?)
     }
 
     fn resolve_with_uv(&self, requirements: &[String], cutoff: Option<&str>) -> anyhow::Result<Vec<Pin>> {

@@ -4,12 +4,14 @@
 //! |---|---|
 //! | [`workshop`] | one rebuild from its target to its result |
 //! | [`target`] | finds the published wheel, digest first |
-//! | [`source`], [`sdist`], [`tree`] | find what it was built from, and read it without trusting it |
+//! | [`source`], [`sdist`], [`git`], [`tree`] | find what it was built from, and read it without trusting it |
 //! | [`zip`], [`wheel`] | read wheels without trusting them |
 //! | [`infer`], [`zone`] | work out how the wheel was built: a recipe |
+//! | [`search`], [`pythons`] | try other tools where only generated metadata differs |
 //! | [`inventory`], [`buildinfo`] | record the room before any project code runs in it |
 //! | [`environment`] | locks, installs and archives what the build needs |
 //! | [`attempt`], [`build`] | run the project's hooks as a recipe says, twice, without network |
+//! | [`lineage`] | says where the source comes from: whether the sdist is what a commit gives |
 //! | [`compare`], [`explain`], [`finding`] | say what came out |
 //! | [`record`], [`result`] | keep it, so that it can be signed |
 //!
@@ -25,11 +27,15 @@ pub(crate) mod explain;
 pub(crate) mod finding;
 #[cfg(test)]
 mod fixture;
+pub(crate) mod git;
 pub(crate) mod infer;
 pub(crate) mod inventory;
+pub(crate) mod lineage;
+pub(crate) mod pythons;
 pub(crate) mod record;
 pub(crate) mod result;
 pub(crate) mod sdist;
+pub(crate) mod search;
 pub(crate) mod source;
 pub(crate) mod target;
 pub(crate) mod tree;

@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use attest_core::artifact::ArtifactDigest;
+use attest_core::artifact::{ArtifactDigest, ProjectName, Version};
 
 use crate::{
     files::{self, FileError},
@@ -271,6 +271,11 @@ pub(crate) fn runs_code(requirement: &str) -> Option<Unattestable> {
         Err(Question::NotAttestable(why)) => Some(why),
         _ => None,
     }
+}
+
+/// `NAME[extras]==VERSION`, without its marker; nothing where it is something else.
+pub(crate) fn release(requirement: &str) -> Option<(ProjectName, Version)> {
+    Target::parse(split_marker(requirement).0).ok()?.into_release()
 }
 
 fn parse_hash(hash: &str) -> Result<ArtifactDigest, GateError> {

@@ -135,17 +135,21 @@ impl Signer {
 
     /// Signs a statement, and verifies the envelope as everybody else will before anybody sees it.
     pub(crate) fn seal(&self, payload: Vec<u8>) -> Result<(Envelope, VerifiedStatement), SignerError> {
-        let message = pae(&payload);
-        let signature = match &self.secret {
-            Secret::File(secret) => Signature::Ed25519(secret.sign(&message)),
-            Secret::Gpg { fingerprint } => {
-                let made = gpg_sign(fingerprint, &message)?;
-                Signature::OpenPgp(openpgp::packet(&made).map_err(|source| SignerError::GpgSignature { source })?)
-            }
-        };
+        let signature = self.sign(&pae(&payload))?;
         let envelope = Envelope::new(payload, signature)?;
         let verified = Envelope::parse(&envelope.to_bytes())?.verify(&self.public)?;
         Ok((envelope, verified))
+    }
+
+    /// Signs bytes that say by their beginning what they are: a DSSE PAE, or another context of ours.
+    pub(crate) fn sign(&self, message: &[u8]) -> Result<Signature, SignerError> {
+        Ok(match &self.secret {
+            Secret::File(secret) => Signature::Ed25519(secret.sign(message)),
+            Secret::Gpg { fingerprint } => {
+                let made = gpg_sign(fingerprint, message)?;
+                Signature::OpenPgp(openpgp::packet(&made).map_err(|source| SignerError::GpgSignature { source })?)
+            }
+        })
     }
 }
 

@@ -12,6 +12,9 @@ use std::time::{Duration, Instant};
 
 use flate2::{Compression, write::GzEncoder};
 
+#[path = "rebuild/git.rs"]
+mod git;
+
 const BACKEND: &str = include_str!("rebuild/backend.py");
 const PYPROJECT: &str = "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n";
 const WHEEL: &str = "demo-1.0-py3-none-any.whl";
@@ -250,7 +253,7 @@ fn signal(name: &str, child: &Child) {
 
 #[test]
 fn what_is_no_target_is_a_usage_error() {
-    for target in ["requests", "requests>=2", "x.tar.gz", "==1"] {
+    for target in ["requests>=2", "x.tar.gz", "==1", "ftp://host/a-1-py3-none-any.whl", "https://host/a.tar.gz"] {
         let output = Command::new(env!("CARGO_BIN_EXE_attest")).args(["rebuild", target]).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{target}: {}", text(&output));
     }

@@ -38,11 +38,13 @@ use serde::{Deserialize, Serialize};
 
 mod error;
 mod files;
+mod python;
 mod time;
 
 pub use error::RecipeError;
-pub use files::{Files, Modes, Umask};
-pub use time::Time;
+pub use files::{Files, LineEnds, Modes, Umask, ZipSystem};
+pub use python::{PythonTag, PythonVersion};
+pub use time::{Tick, Time};
 
 /// The value of `schema`.
 pub const SCHEMA: &str = "https://w3id.org/attest/recipe/v1";
@@ -63,6 +65,12 @@ pub struct Recipe {
     pub generator: String,
     /// What no evidence was found for, in words. A difference then says little about the wheel.
     pub guesses: Vec<String>,
+    /// What was found by trial, in words: other choices might give the same bytes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub searched: Vec<String>,
+    /// Which Python builds, where it matters; absent: any that can run the backend.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub python: Option<PythonVersion>,
     /// Which code builds.
     pub backend: Backend,
     /// What that code needs.
@@ -83,6 +91,10 @@ pub struct Backend {
     pub name: String,
     /// `backend-path`; empty where the backend is an installed one.
     pub path: Vec<String>,
+    /// What setuptools is told in its user's configuration: `[bdist_wheel] python-tag`, which is also what `universal`
+    /// comes to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub python_tag: Option<PythonTag>,
 }
 
 /// What has to be installed.

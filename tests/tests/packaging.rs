@@ -59,6 +59,25 @@ fn the_units_are_valid_and_shut_in() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn the_rebuilders_units_are_valid_and_the_one_with_the_key_is_shut_in() -> Result<()> {
+    if !tool::have(&["systemd-analyze"]) {
+        return Ok(());
+    }
+    let scene = Scene::new()?;
+    let binary = scene.programs().cli().display().to_string();
+    // A worker makes namespaces and mounts in them, for the rooms that strangers' code is shut in.
+    for (unit, exposure) in [("attest-rebuilder.service", "15"), ("attest-rebuilder-worker.service", "50")] {
+        let path = scene.write(unit, replaced(&packaged(unit)?, "/usr/bin/attest", &binary)?)?;
+        let verify = command::run(Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&path))?;
+        ensure!(verify.code() == Some(0) && !verify.stderr.contains(unit), "{unit}: {}", verify.stderr);
+        let mut security = Command::new("systemd-analyze");
+        security.args(["security", "--offline=yes", "--no-pager", "--threshold", exposure]).arg(&path);
+        command::run(&mut security)?.expect(0).with_context(|| format!("{unit} is more exposed than it has to be"))?;
+    }
+    Ok(())
+}
+
 /// nginx with the packaged configuration; ended when dropped.
 struct Proxy {
     child: Child,

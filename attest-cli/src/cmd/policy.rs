@@ -1,4 +1,4 @@
-//! `attest policy init`, `attest policy check`
+//! `attest policy init`, `attest policy check`, `attest policy add-rebuilder`
 
 use std::path::PathBuf;
 
@@ -19,6 +19,7 @@ use crate::{
 
 use self::preset::{Draft, Preset};
 
+mod add;
 mod preset;
 
 #[derive(Debug, clap::Args)]
@@ -36,6 +37,8 @@ enum What {
         /// A policy [default: all that judge here].
         file: Option<PathBuf>,
     },
+    /// Add a rebuilder from its introduction card
+    AddRebuilder(add::AddRebuilder),
 }
 
 #[derive(Debug, clap::Args)]
@@ -65,6 +68,7 @@ pub(crate) fn run(args: &Args, run: &Run) -> anyhow::Result<Exit> {
     match &args.what {
         What::Init(init) => write(init, run),
         What::Check { file } => check(file.as_ref(), run),
+        What::AddRebuilder(args) => add::run(args, run),
     }
 }
 

@@ -1,34 +1,62 @@
 //! `attest rebuild`: build a published wheel again and say whether it is the same.
 
-use std::cell::RefCell;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use attest_core::note::VerifierKey;
 use attest_core::statement::Network;
 use serde_json::json;
 
-use crate::exit::{Exit, Failure};
+use crate::batch::outbox::Outbox;
+use crate::batch::{Batch, End, Entry, Manner, plan, summary};
+use crate::cmd::sign::{Author, Named};
+use crate::cmd::submit;
+use crate::exit::{self, Exit, Failure};
 use crate::interrupt;
-use crate::output::{Output, Style};
+use crate::output::{Board, Output, Style};
+use crate::rebuild::git::address::GitAddress;
 use crate::rebuild::record::Verdict;
+use crate::rebuild::source::Wanted;
 use crate::rebuild::target::Target;
 use crate::rebuild::workshop::{Options, Outcome, Workshop};
+use crate::run::Run;
 use crate::sandbox::{Isolation, Limits};
+use crate::signer::SignerSpec;
 
 /// What a shell reports for SIGINT.
 const INTERRUPTED: u8 = 130;
 
 /// Rebuild published wheels from their source, bit for bit
+///
+/// Each result gets a folder below the output folder, from which `attest sign` makes a statement, and copies by digest in
+/// by-digest, which any web server can serve as it is. A journal beside them tells what is finished: after Ctrl-C, a crash
+/// or a power cut the same command goes on where it was.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// NAME==VERSION, or a wheel file
-    #[arg(required = true, value_name = "TARGET")]
+    /// NAME==VERSION, NAME (its newest release), a wheel file, or the URL of a wheel (#sha256=HEX pins it)
+    #[arg(required_unless_present = "requirement", value_name = "TARGET")]
     targets: Vec<Target>,
-    /// Build from this sdist instead of the one on the index
-    #[arg(long, value_name = "SDIST")]
-    source: Option<PathBuf>,
+    /// Rebuild what a lock names: a requirements file, a report of pip, a folder of wheels; may be given more than once
+    #[arg(short, long, value_name = "FILE")]
+    requirement: Vec<PathBuf>,
+    /// Every wheel of a release, and not only the one that pip would take here
+    #[arg(long)]
+    all: bool,
+    /// How many are rebuilt at a time
+    #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=512))]
+    jobs: u16,
+    /// Also rebuild what an earlier run finished with the same inputs
+    #[arg(long)]
+    fresh: bool,
+    /// Build from this instead of the sdist on the index: an sdist, git (the repository that the wheel's metadata name), or
+    /// git+URL@REF. REF is a tag, a branch or a commit's whole id; without it, the version's tag is taken
+    #[arg(long, value_name = "SDIST|git|git+URL[@REF]")]
+    source: Option<Wanted>,
+    /// Say whether the sdist is what this commit gives, and name the commit in the result if it is
+    #[arg(long, value_name = "git|git+URL[@REF]")]
+    commit: Option<GitAddress>,
     /// Where to put one folder per result
     #[arg(long, value_name = "DIR", default_value = "attest-results")]
     output_dir: PathBuf,
@@ -47,6 +75,42 @@ pub(crate) struct Args {
     /// Megabytes that one build may write
     #[arg(long, value_name = "MB", default_value_t = 2048, value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
     disk: u64,
+    #[command(flatten)]
+    publish: Publish,
+}
+
+/// What is done with results.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Signing")]
+struct Publish {
+    /// Sign every result, but for accusations, which wait for a person's word
+    #[arg(long, value_name = "FILE|gpg:FINGERPRINT")]
+    signer: Option<SignerSpec>,
+    #[command(flatten)]
+    named: Named,
+    /// Submit what was signed to this log; may be given more than once
+    #[arg(long, value_name = "URL", requires = "signer")]
+    log: Vec<String>,
+    /// The log's verifier key, one for each --log in the same order [default: from the policy that lists the URL]
+    #[arg(long, value_name = "VKEY", requires = "log")]
+    vkey: Vec<VerifierKey>,
+}
+
+impl Publish {
+    /// Opens the key and the logs before anything is built: a typing error shows at once.
+    fn outbox<'a>(&self, run: &'a Run) -> anyhow::Result<Option<Outbox<'a>>> {
+        let Some(signer) = &self.signer else {
+            return Ok(None);
+        };
+        if !self.vkey.is_empty() && self.vkey.len() != self.log.len() {
+            let message = format!("expected one --vkey for each --log ({}), found {}", self.log.len(), self.vkey.len());
+            return Err(Failure::usage(message).into());
+        }
+        let author = Author::open(signer, &self.named)?;
+        let logs = self.log.iter().enumerate();
+        let logs = logs.map(|(at, url)| submit::Target::open(url, self.vkey.get(at), run)).collect::<Result<_, _>>()?;
+        Ok(Some(Outbox::new(author, logs, run)))
+    }
 }
 
 impl Args {
@@ -58,13 +122,14 @@ impl Args {
             results: self.output_dir.clone(),
             isolation: self.isolation,
             source: self.source.clone(),
+            commit: self.commit.clone(),
             limits: Limits { time: Duration::from_secs(self.timeout), disk: self.disk << 20, ..Limits::default() },
         })
     }
 }
 
 /// Rebuilds every target; one that fails does not stop the others. 0: all equal; 1: one is not; 3: one could not be built.
-pub(crate) fn run(args: &Args, out: &Output) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &Args, run: &Run) -> anyhow::Result<ExitCode> {
     interrupt::watch()?;
     for target in &args.targets {
         if let Target::File(path) = target
@@ -73,44 +138,127 @@ pub(crate) fn run(args: &Args, out: &Output) -> anyhow::Result<ExitCode> {
             return Err(Failure::usage(format!("expected a wheel at {}, found no file", path.display())).into());
         }
     }
-    let task = RefCell::new(Some(out.task("asking pip where the index is")));
-    let progress = |step: &str| {
-        task.take();
-        out.note(step);
-        task.replace(Some(out.task(step)));
+    let outbox = args.publish.outbox(run)?;
+    let asked = plan::plan(&args.targets, &args.requirement, run)?;
+    let start = Instant::now();
+    let out = &run.out;
+    let workshop = {
+        let _task = out.task("asking pip where the index is");
+        Workshop::open(args.options()?, &|text| out.note(text))?
     };
-    let workshop = Workshop::open(args.options()?, &progress)?;
-    let (mut exit, mut documents) = (Exit::Pass, Vec::new());
-    for target in &args.targets {
-        let outcome = workshop.rebuild(target, &progress);
-        task.take();
-        match outcome {
-            Ok(outcome) => {
-                exit = exit.worst(exit_of(outcome.folder.record().verdict));
-                if out.is_json() {
-                    documents.push(document(&outcome));
-                } else {
-                    print(&outcome, out)?;
-                }
-            }
-            Err(_) if interrupt::requested() => {
-                return Err(Failure::new(Exit::Child(INTERRUPTED), "interrupted").into());
-            }
-            Err(error) => {
-                exit = exit.worst(Exit::Undecided);
-                if out.is_json() {
-                    documents.push(json!({ "target": target.to_string(), "error": format!("{error:#}") }));
-                } else {
-                    let verdict = out.paint(Style::Caution, "NOT REBUILT");
-                    out.line(format!("{verdict} {target}: {error:#}"))?;
-                }
+    let jobs = usize::from(args.jobs).min(asked.len()).max(1);
+    let board = Board::new(out, asked.len(), jobs);
+    let manner = Manner { jobs, all: args.all, fresh: args.fresh };
+    let batch = Batch::open(&args.output_dir, &workshop, manner, &board, outbox.as_ref())?;
+    let (entries, stopped) = batch.run(&asked);
+    report(&Report { entries, stopped, asked: asked.len(), seconds: start.elapsed().as_secs_f64() }, out)
+}
+
+/// What there is to say at the end.
+struct Report {
+    entries: Vec<Entry>,
+    stopped: Option<anyhow::Error>,
+    asked: usize,
+    seconds: f64,
+}
+
+fn report(report: &Report, out: &Output) -> anyhow::Result<ExitCode> {
+    let Report { entries, stopped, asked, seconds } = report;
+    let mut exit = entries.iter().fold(Exit::Pass, |exit, entry| exit.worst(entry.exit(exit_of)));
+    if stopped.is_some() {
+        exit = exit.worst(Exit::Usage);
+    }
+    let interrupted = interrupt::requested();
+    if interrupted {
+        exit = Exit::Child(INTERRUPTED);
+    }
+    if out.is_json() {
+        let results: Vec<_> = entries.iter().map(entry_document).collect();
+        let mut document = json!({
+            "schema": "attest.rebuild/v1",
+            "results": results,
+            "summary": {
+                "checked": entries.len(),
+                "counts": summary::counts(entries),
+                "kept": summary::kept(entries),
+                "interrupted": interrupted,
+                "seconds": seconds,
+            },
+        });
+        if let Some(error) = stopped {
+            document["error"] = json!(format!("{error:#}"));
+        }
+        out.json(&document)?;
+        return Ok(exit.into());
+    }
+    match entries.as_slice() {
+        [entry] if *asked == 1 => print_one(entry, out)?,
+        [] => {}
+        entries => {
+            summary::table(entries, *seconds, out)?;
+            for entry in entries {
+                print_posting(entry, out);
             }
         }
     }
-    if out.is_json() {
-        out.json(&json!({ "schema": "attest.rebuild/v1", "results": documents }))?;
+    if let Some(error) = stopped {
+        out.error(error, Exit::Usage, Some("make room, and run the same command again: what is finished is kept"));
+    }
+    if interrupted {
+        out.warning("interrupted: run the same command again to go on");
     }
     Ok(exit.into())
+}
+
+fn print_one(entry: &Entry, out: &Output) -> anyhow::Result<()> {
+    match &entry.end {
+        End::Done { outcome, kept } => {
+            print(outcome, out)?;
+            if *kept {
+                out.note("kept from an earlier run with the same inputs (--fresh builds again)");
+            }
+            print_posting(entry, out);
+        }
+        End::Failed { error } => {
+            let verdict = out.paint(Style::Caution, "NOT REBUILT");
+            out.line(format!("{verdict} {}: {error:#}", entry.target))?;
+            if let Some(hint) = exit::of(error).1 {
+                out.hint(hint);
+            }
+        }
+        End::NotAttestable { .. } | End::NotSelectable { .. } | End::Duplicate { .. } => {
+            let word = out.paint(Style::Caution, entry.word().replace('_', " "));
+            out.line(format!("{word} {}: {}", entry.name(), entry.reason()))?;
+        }
+    }
+    Ok(())
+}
+
+/// On stderr: the result is the verdict.
+fn print_posting(entry: &Entry, out: &Output) {
+    let (Some(posting), End::Done { outcome, .. }) = (&entry.posting, &entry.end) else {
+        return;
+    };
+    for line in posting.lines(outcome.folder.path()) {
+        out.note(format!("{}: {line}", entry.name()));
+    }
+    if let Some(error) = &posting.error {
+        let (exit, hint) = exit::of(error);
+        out.error(error, exit, hint.as_deref());
+    }
+}
+
+fn entry_document(entry: &Entry) -> serde_json::Value {
+    let mut document = entry.document();
+    if let End::Done { outcome, kept } = &entry.end {
+        document = self::document(outcome);
+        document["target"] = json!(entry.target);
+        document["kept"] = json!(kept);
+    }
+    if let Some(posting) = &entry.posting {
+        document["statement"] = posting.document();
+    }
+    document
 }
 
 fn exit_of(verdict: Verdict) -> Exit {
@@ -137,6 +285,9 @@ fn print(outcome: &Outcome, out: &Output) -> anyhow::Result<()> {
     for line in &outcome.explanation {
         out.line(format!("  {line}"))?;
     }
+    for line in outcome.lineage.lines() {
+        out.line(format!("  {line}"))?;
+    }
     if record.environment.network != Network::None {
         out.warning("the build could reach the network: this result does not vote");
         out.hint("install bubblewrap, or allow user namespaces, and rebuild");
@@ -152,6 +303,7 @@ fn document(outcome: &Outcome) -> serde_json::Value {
         "wheel": record.subject,
         "rebuilt": record.rebuilt,
         "source": record.source,
+        "lineage": outcome.lineage,
         "backend": outcome.backend,
         "network": record.environment.network,
         "repeat": record.repeat,
@@ -164,7 +316,7 @@ fn document(outcome: &Outcome) -> serde_json::Value {
 }
 
 /// `$XDG_CACHE_HOME/attest`: nothing in it is trusted, all of it is hashed again.
-fn default_cache() -> anyhow::Result<PathBuf> {
+pub(crate) fn default_cache() -> anyhow::Result<PathBuf> {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let home = || std::env::home_dir().map(|home| home.join(".cache"));
     let cache = cache.or_else(home).context("expected a home directory, found none: name a folder with --cache-dir")?;

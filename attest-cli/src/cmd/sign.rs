@@ -6,7 +6,8 @@ use std::{
 };
 
 use attest_core::{
-    envelope::{Envelope, VerifiedStatement},
+    envelope::{Envelope, StatementId, VerifiedStatement},
+    key::PublicKey,
     statement::{Build, Network, Predicate, Rebuilder, Statement},
 };
 use serde::Serialize;
@@ -26,12 +27,62 @@ pub(crate) struct Args {
     /// Who signs.
     #[arg(long, value_name = "FILE|gpg:FINGERPRINT")]
     signer: SignerSpec,
-    /// The URI that names you as a rebuilder [default: the fingerprint of the key].
-    #[arg(long, value_name = "URI")]
-    rebuilder: Option<String>,
+    #[command(flatten)]
+    named: Named,
     /// The signed statement [default: among your own statements, where `self` of a policy finds it].
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+}
+
+/// What a signer says about themselves.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Named {
+    /// The URI that names you as a rebuilder [default: the fingerprint of the key].
+    #[arg(long, value_name = "URI")]
+    rebuilder: Option<String>,
+    /// Where your by-digest folder is served: statements then say where their recipe is, as URL/sha256/DIGEST.
+    #[arg(long, value_name = "URL")]
+    results_url: Option<String>,
+}
+
+/// Who makes statements of results.
+#[derive(Debug)]
+pub(crate) struct Author {
+    signer: Signer,
+    rebuilder: Rebuilder,
+    results_url: Option<String>,
+}
+
+impl Author {
+    /// Opens the key.
+    pub(crate) fn open(signer: &SignerSpec, named: &Named) -> Result<Self, SignerError> {
+        let signer = Signer::open(signer)?;
+        let rebuilder = Rebuilder {
+            id: named.rebuilder.clone().unwrap_or_else(|| signer.public().fingerprint()),
+            version: BTreeMap::from([("attest".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]),
+        };
+        let results_url = named.results_url.as_ref().map(|url| url.trim_end_matches('/').to_owned());
+        Ok(Self { signer, rebuilder, results_url })
+    }
+
+    /// The key.
+    pub(crate) fn signer(&self) -> &Signer {
+        &self.signer
+    }
+
+    /// Its half that everybody may know.
+    pub(crate) fn public(&self) -> &PublicKey {
+        self.signer.public()
+    }
+
+    /// What is to be signed about a result. The same result gives the same statement, whenever it is asked.
+    pub(crate) fn statement(&self, result: &ResultFolder) -> anyhow::Result<Statement> {
+        let (subject, mut predicate) = result.statement_parts(self.rebuilder.clone())?;
+        if let (Some(url), Some(build)) = (&self.results_url, build_mut(&mut predicate)) {
+            build.recipe.download_location = Some(format!("{url}/sha256/{}", build.recipe.digest.sha256));
+        }
+        Ok(Statement::new(subject, predicate)?)
+    }
 }
 
 /// An envelope that was verified after it was made.
@@ -61,15 +112,10 @@ struct Document<'a> {
 }
 
 pub(crate) fn run(args: &Args, run: &Run) -> anyhow::Result<Exit> {
-    let signer = Signer::open(&args.signer)?;
-    let rebuilder = Rebuilder {
-        id: args.rebuilder.clone().unwrap_or_else(|| signer.public().fingerprint()),
-        version: BTreeMap::from([("attest".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]),
-    };
-    let (subject, predicate) = ResultFolder::open(&args.result)?.statement_parts(rebuilder)?;
-    let statement = Statement::new(subject, predicate)?;
+    let author = Author::open(&args.signer, &args.named)?;
+    let statement = author.statement(&ResultFolder::open(&args.result)?)?;
     warn_if_never_a_vote(&statement, run);
-    let made = Signed::make(&statement, &signer)?;
+    let made = Signed::make(&statement, author.signer())?;
     let path = keep(&made, args.output.as_deref(), run)?;
     report(&made, &path, run)?;
     Ok(Exit::Pass)
@@ -77,13 +123,13 @@ pub(crate) fn run(args: &Args, run: &Run) -> anyhow::Result<Exit> {
 
 /// docs/TRUST.md 3.3: what a build could fetch may not be there for the next one.
 fn warn_if_never_a_vote(statement: &Statement, run: &Run) {
-    let network = build(statement.predicate()).map(|build| build.environment.network);
+    let network = statement.predicate().build().map(|build| build.environment.network);
     if network.is_some_and(|network| network != Network::None) {
         run.out.warning("this build had a network: the statement can be read by everybody, but it is never a vote");
     }
 }
 
-fn build(predicate: &Predicate) -> Option<&Build> {
+fn build_mut(predicate: &mut Predicate) -> Option<&mut Build> {
     match predicate {
         Predicate::Reproduced(build) | Predicate::Equivalent { build, .. } | Predicate::NotReproduced { build, .. } => {
             Some(build)
@@ -99,12 +145,17 @@ pub(crate) fn keep(signed: &Signed, output: Option<&Path>, run: &Run) -> anyhow:
         files::create(path, &bytes, Mode::Shared)?;
         return Ok(path.to_owned());
     }
-    let id = signed.verified.id().to_string();
-    let subject = signed.verified.statement().subject().name.as_str().to_owned();
-    let path = run.places()?.statements()?.join(format!("{subject}.{}.json", &id[..16]));
+    let path = own_place(signed.verified.statement(), run)?;
     // The same statement by the same key again: nothing is lost.
     files::replace(&path, &bytes, Mode::Shared)?;
     Ok(path)
+}
+
+/// Where one's own statements are kept, and `self` of a policy looks for them.
+pub(crate) fn own_place(statement: &Statement, run: &Run) -> anyhow::Result<PathBuf> {
+    let id = StatementId::of_payload(&statement.to_bytes()).to_string();
+    let subject = statement.subject().name.as_str();
+    Ok(run.places()?.statements()?.join(format!("{subject}.{}.json", &id[..16])))
 }
 
 /// Says what was signed.

@@ -24,6 +24,9 @@ use crate::{
     run::Run,
 };
 
+/// A path of 64 hashes and a checkpoint with a hundred cosignatures.
+const MAX_PROOF: u64 = 64 * 1024;
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Signed statements.
@@ -105,7 +108,7 @@ pub(crate) fn run(args: &Args, run: &Run) -> anyhow::Result<Exit> {
         let logged = target
             .submit(&envelope)
             .with_context(|| format!("{} is not known to be logged", path.display()))
-            .and_then(|receipt| keep(path, &receipt));
+            .and_then(|receipt| keep(path, &Beside::file(path), &receipt));
         drop(task);
         let (line, exit) = report(path, logged, run)?;
         lines.push(line);
@@ -159,6 +162,29 @@ impl Target {
             .map(|party| party.key().clone())
             .collect();
         Ok(Self { client, vkey, history: run.history()?, keys })
+    }
+
+    /// Where it is.
+    pub(crate) fn url(&self) -> &str {
+        self.client.base()
+    }
+
+    /// Whose envelopes the log may have had before, beside those of the policies.
+    pub(crate) fn accept_from(&mut self, key: PublicKey) {
+        self.keys.push(key);
+    }
+
+    /// The index of an envelope whose proof was kept, when that proof holds.
+    pub(crate) fn proven(&self, envelope: &Envelope, beside: &Beside) -> Option<u64> {
+        let proof = TlogProof::parse(&files::read(&beside.proof, MAX_PROOF).ok()?).ok()?;
+        let logged = match read_envelope(&beside.logged) {
+            Ok((logged, _)) => {
+                self.same_statement(envelope, &String::from_utf8(logged.to_bytes()).ok()?).ok()?.to_bytes()
+            }
+            Err(_) => envelope.to_bytes(),
+        };
+        proof.verify(LeafHash::of(&logged), &self.vkey).ok()?;
+        Some(proof.index.get())
     }
 
     /// Appends an envelope, and checks the proof over it.
@@ -216,25 +242,51 @@ fn key_of(layers: &Layers, url: &str) -> Option<VerifierKey> {
     logs.into_iter().find(|log| log.urls().iter().any(named)).map(|log| log.vkey().clone())
 }
 
+/// The files beside a statement that say where it is logged.
+#[derive(Debug)]
+pub(crate) struct Beside {
+    proof: PathBuf,
+    /// The envelope as logged, where it is another one: the proof is over it then.
+    logged: PathBuf,
+}
+
+impl Beside {
+    /// `FILE.tlog-proof`, for the only log.
+    fn file(path: &Path) -> Self {
+        Self::named(path, "")
+    }
+
+    /// `FILE.ORIGIN.tlog-proof`, where there may be several logs.
+    pub(crate) fn of_log(path: &Path, log: &Target) -> Self {
+        let plain = |letter: char| if letter.is_ascii_alphanumeric() || letter == '.' { letter } else { '-' };
+        let origin: String = log.vkey.name().as_str().chars().map(plain).collect();
+        Self::named(path, &format!(".{origin}"))
+    }
+
+    fn named(path: &Path, log: &str) -> Self {
+        let beside = |ending: &str| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(format!("{log}{ending}"));
+            PathBuf::from(name)
+        };
+        Self { proof: beside(".tlog-proof"), logged: beside(".logged") }
+    }
+}
+
 /// The proof beside the statement; where the log had another envelope of it, that one too, since the proof is over it.
-pub(crate) fn keep(path: &Path, receipt: &Receipt) -> anyhow::Result<(u64, PathBuf)> {
-    let beside = |ending: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(ending);
-        PathBuf::from(name)
-    };
-    let proof = beside(".tlog-proof");
+pub(crate) fn keep(path: &Path, beside: &Beside, receipt: &Receipt) -> anyhow::Result<(u64, PathBuf)> {
+    let Beside { proof, logged } = beside;
     let written = receipt
         .logged
         .as_ref()
-        .map_or(Ok(()), |logged| files::replace(&beside(".logged"), &logged.to_bytes(), Mode::Shared))
-        .and_then(|()| files::replace(&proof, receipt.proof.to_string().as_bytes(), Mode::Shared));
+        .map_or(Ok(()), |envelope| files::replace(logged, &envelope.to_bytes(), Mode::Shared))
+        .and_then(|()| files::replace(proof, receipt.proof.to_string().as_bytes(), Mode::Shared));
     written.map_err(|error: FileError| {
         let hint = format!("it is logged as {}: submit it again for the proof, once there is room", receipt.index);
         let message = format!("the proof of {} cannot be kept", path.display());
         anyhow::Error::from(error).context(Failure::usage(message).hint(hint))
     })?;
-    Ok((receipt.index, proof))
+    Ok((receipt.index, proof.clone()))
 }
 
 impl ReceiptError {

@@ -49,6 +49,7 @@ fn index(url: &str, cache: &Path) -> anyhow::Result<Index> {
         proxy: None,
         timeout: 10.0,
         trusted_hosts: Vec::new(),
+        tags: Vec::new(),
         interpreter: Interpreter { executable: PathBuf::new(), prefixes: Vec::new(), version: String::new() },
     };
     Index::new(&settings, cache)
@@ -126,6 +127,31 @@ fn answers_that_are_no_project_page_are_errors_and_never_an_empty_page() {
         let index = index(&format!("http://{address}"), folder.path()).unwrap();
         assert!(index.project(&project()).is_err(), "{status} {kind} {body}");
     }
+}
+
+#[test]
+fn attestations_are_fetched_where_the_index_names_them_up_to_a_limit() {
+    let address = serve(|path, _| match path {
+        "/demo/" => {
+            let file =
+                |name: &str, more: &str| format!(r#"{{"filename":"{name}","url":"/{name}","hashes":{{}}{more}}}"#);
+            let files = [
+                file("a.whl", r#","provenance":"/a.provenance""#),
+                file("b.whl", r#","provenance":null"#),
+                file("c.whl", ""),
+            ];
+            (200, JSON, format!(r#"{{"files":[{}]}}"#, files.join(",")).into_bytes())
+        }
+        "/a.provenance" => (200, "application/json", b"{}".to_vec()),
+        _ => (404, "text/plain", Vec::new()),
+    });
+    let cache = tempfile::tempdir().unwrap();
+    let index = index(&format!("http://{address}/"), cache.path()).unwrap();
+    let files = index.project(&project()).unwrap();
+    assert_eq!(index.provenance(&files[0], 2).unwrap().as_deref(), Some(&b"{}"[..]));
+    assert!(index.provenance(&files[0], 1).is_err());
+    assert_eq!(index.provenance(&files[1], 2).unwrap(), None);
+    assert_eq!(index.provenance(&files[2], 2).unwrap(), None);
 }
 
 #[test]

@@ -6,6 +6,7 @@ import platform
 import sys
 
 from pip._internal.commands import create_command
+from pip._internal.utils.compatibility_tags import get_supported
 
 options, _ = create_command("download").parse_args([])
 json.dump(
@@ -18,6 +19,7 @@ json.dump(
         "proxy": options.proxy,
         "timeout": options.timeout,
         "trusted_hosts": options.trusted_hosts,
+        "tags": [str(tag) for tag in get_supported()],
         "interpreter": {
             "executable": os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable),
             "prefixes": sorted({os.path.realpath(sys.base_prefix), os.path.realpath(sys.base_exec_prefix)}),

@@ -1,21 +1,28 @@
-//! An attempt at a recipe: fetch what it needs, then build twice.
+//! An attempt at a recipe: fetch what it needs, build once to see, then once more.
 
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::Write as _;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use anyhow::Context as _;
 use attest_core::artifact::ArtifactDigest;
 use attest_core::recipe::Recipe;
 
-use super::build::{BuildError, Builder, Built};
-use super::environment::Lock;
-use super::infer;
+use super::build::{BuildError, Builder, Built, Step};
+use super::environment::{Installed, Lock};
+use super::inventory::Inventory;
+use super::pythons;
 use super::source::Source;
 use super::target::Published;
 use super::tree::Order;
 use crate::index::Index;
-use crate::pip::Pip;
+use crate::pip::{Interpreter, Pip};
 use crate::sandbox::{Isolation, Limits};
+
+mod sdist;
 
 /// Hooks may name requirements only when others are installed; more rounds than this are a loop.
 const MAX_ROUNDS: usize = 4;
@@ -42,6 +49,21 @@ pub(crate) struct Bench<'a> {
     pub(crate) progress: &'a dyn Fn(&str),
 }
 
+/// One build, and all that it takes to do it again.
+#[derive(Debug)]
+pub(crate) struct Probe {
+    /// How: with all that hooks asked for.
+    pub(crate) recipe: Recipe,
+    /// With what.
+    pub(crate) lock: Lock,
+    /// By what.
+    interpreter: Interpreter,
+    inventory: Option<Inventory>,
+    environment: Installed,
+    /// What came out, or how the project failed.
+    pub(crate) built: Result<Built, String>,
+}
+
 /// What two builds gave, or why there are none.
 #[derive(Debug)]
 pub(crate) struct Attempt {
@@ -49,8 +71,17 @@ pub(crate) struct Attempt {
     pub(crate) recipe: Recipe,
     /// With what.
     pub(crate) lock: Lock,
+    /// Where, if that is another Python's room than the usual one.
+    pub(crate) inventory: Option<Inventory>,
     /// What came out, or how the project failed.
     pub(crate) built: Result<(Built, Built), String>,
+}
+
+impl Probe {
+    /// Whether this is the very file, which was made at another time than ours.
+    pub(crate) fn is(&self, digest: ArtifactDigest) -> bool {
+        self.built.as_ref().is_ok_and(|built| ArtifactDigest::of(&built.bytes) == digest)
+    }
 }
 
 impl Attempt {
@@ -63,71 +94,110 @@ impl Attempt {
 }
 
 impl Bench<'_> {
-    /// Fetches what the build needs, then builds twice.
-    pub(crate) fn attempt(&self, mut recipe: Recipe) -> anyhow::Result<Attempt> {
-        let mut lock = Lock::default();
-        for _ in 0..MAX_ROUNDS {
+    /// Fetches what the build needs, then builds once.
+    pub(crate) fn probe(&self, mut recipe: Recipe) -> anyhow::Result<Probe> {
+        let pip = self.pip_for(&recipe)?;
+        let interpreter = pip.settings().interpreter.clone();
+        // Looked at before any code of the project runs with it, as the usual one was.
+        let inventory = match &pip {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(_) => Some(Inventory::take(&interpreter, Some(self.isolation))?),
+        };
+        let mut round = 1;
+        loop {
+            let requirements = &recipe.requirements;
             (self.progress)(&format!(
                 "fetching build requirements with {}: {}",
-                self.pip.driver(),
-                recipe.requirements.build.join(", ")
+                pip.driver(),
+                requirements.build.join(", ")
             ));
-            lock =
-                Lock::resolve(self.pip, self.index, &recipe.requirements.build, recipe.requirements.cutoff.as_deref())?;
-            let environment = lock.environment(self.pip, self.cache, self.isolation)?;
-            let builder = self.builder(&recipe);
-            let more = match builder.requires(environment.path()) {
-                Ok(more) => infer::with_pins(&more, &infer::pins(&recipe.requirements.build)),
-                Err(error) => return failed(recipe, lock, error),
+            let lock = Lock::resolve(&pip, self.index, &requirements.build, requirements.cutoff.as_deref())?;
+            let environment = lock.environment(&pip, self.cache, self.isolation)?;
+            (self.progress)("building once");
+            let step = self.builder(&recipe, &interpreter).build(environment.path(), Order::Forward);
+            let built = match project_s_own(step)? {
+                Ok(Step::Asks(lines)) if round < MAX_ROUNDS => {
+                    round += 1;
+                    recipe.requirements.build.extend(lines);
+                    recipe.requirements.build.sort();
+                    continue;
+                }
+                Ok(Step::Asks(_)) => Err(BuildError::Unsettled { rounds: MAX_ROUNDS }.to_string()),
+                Ok(Step::Built(built)) => Ok(built),
+                Err(error) => Err(error),
             };
-            let known = recipe.requirements.build.clone();
-            let new: Vec<_> =
-                more.into_iter().filter(|line| !known.contains(line) && !infer::is_for_extra(line)).collect();
-            if new.is_empty() {
-                let built = self.build_twice(&builder, environment.path());
-                return match built {
-                    Ok(built) => Ok(Attempt { recipe, lock, built: Ok(built) }),
-                    Err(error) => failed(recipe, lock, error),
-                };
-            }
-            recipe.requirements.build.extend(new);
-            recipe.requirements.build.sort();
+            return Ok(Probe { recipe, lock, interpreter, inventory, environment, built });
         }
-        failed(recipe, lock, BuildError::Unsettled { rounds: MAX_ROUNDS }.into())
     }
 
-    fn builder<'a>(&'a self, recipe: &'a Recipe) -> Builder<'a> {
+    /// Builds again from a tree laid out in another order, and later: must `published` have been made by this recipe, that
+    /// is late enough already. Anything else with the time in it could come out the same twice within one tick.
+    pub(crate) fn repeat(&self, probe: Probe, published: ArtifactDigest) -> anyhow::Result<Attempt> {
+        let is_published = probe.is(published);
+        let Probe { recipe, lock, interpreter, inventory, environment, built } = probe;
+        let built = match built {
+            Ok(first) => {
+                if !is_published {
+                    wait_for_next_tick();
+                }
+                (self.progress)("building again, later and from a tree laid out in another order");
+                let step = self.builder(&recipe, &interpreter).build(environment.path(), Order::Reversed);
+                match project_s_own(step)? {
+                    Ok(Step::Built(second)) => Ok((first, second)),
+                    Ok(Step::Asks(lines)) => Err(BuildError::Wavers { asks: lines.join(", ") }.to_string()),
+                    Err(error) => Err(error),
+                }
+            }
+            Err(error) => Err(error),
+        };
+        Ok(Attempt { recipe, lock, inventory, built })
+    }
+
+    /// Into the progress and the log.
+    pub(crate) fn note(&self, line: &str) -> anyhow::Result<()> {
+        (self.progress)(line);
+        Ok(writeln!(File::options().create(true).append(true).open(self.log)?, "attest: {line}")?)
+    }
+
+    /// pip with the Python that the recipe wants.
+    fn pip_for(&self, recipe: &Recipe) -> anyhow::Result<Cow<'_, Pip>> {
+        match recipe.python {
+            Some(version) if !pythons::is_release_of(version, &self.pip.settings().interpreter) => {
+                let interpreter = pythons::find(version).with_context(|| {
+                    format!("expected python{version} as the recipe has it, found none on this machine")
+                })?;
+                Ok(Cow::Owned(self.pip.with_interpreter(interpreter)))
+            }
+            _ => Ok(Cow::Borrowed(self.pip)),
+        }
+    }
+
+    fn builder<'a>(&'a self, recipe: &'a Recipe, interpreter: &'a Interpreter) -> Builder<'a> {
         Builder {
             recipe,
             source: self.source,
-            interpreter: &self.pip.settings().interpreter,
+            interpreter,
             isolation: self.isolation,
             limits: self.limits,
             log: self.log,
         }
     }
-
-    fn build_twice(&self, builder: &Builder<'_>, environment: &Path) -> anyhow::Result<(Built, Built)> {
-        (self.progress)("building once");
-        let first = builder.build(environment, Order::Forward)?;
-        // The second build must not see the same time, or a clock in the wheel would go unnoticed.
-        wait_for_next_tick();
-        (self.progress)("building again, later and from a tree laid out in another order");
-        Ok((first, builder.build(environment, Order::Reversed)?))
-    }
 }
 
 /// What the project failed at is a result; everything else is an error, and nothing is said about the wheel.
-fn failed(recipe: Recipe, lock: Lock, error: anyhow::Error) -> anyhow::Result<Attempt> {
-    let built = Err(error.downcast::<BuildError>()?.to_string());
-    Ok(Attempt { recipe, lock, built })
+fn project_s_own(step: anyhow::Result<Step>) -> anyhow::Result<Result<Step, String>> {
+    match step {
+        Ok(step) => Ok(Ok(step)),
+        Err(error) => Ok(Err(error.downcast::<BuildError>()?.to_string())),
+    }
 }
 
 fn since_1970() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-fn wait_for_next_tick() {
+/// Sleeps until zip times show another one.
+pub(crate) fn wait_for_next_tick() {
     let now = since_1970();
     let next = Duration::from_secs((now.as_secs() / ZIP_TICK + 1) * ZIP_TICK);
     thread::sleep(next.saturating_sub(now));

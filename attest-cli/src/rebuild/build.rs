@@ -1,4 +1,4 @@
-//! Running a project's PEP 517 hooks in the room: once to ask what else it needs, then twice to build.
+//! Running a project's PEP 517 hooks in the room: they say what else they need, and build where that is there already.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
@@ -9,11 +9,14 @@ use anyhow::Context as _;
 use attest_core::artifact::{ArtifactError, WheelName};
 use serde::Serialize;
 
+use super::infer;
 use super::source::Source;
 use super::tree::Order;
 use crate::pip::Interpreter;
 use crate::sandbox::{Isolation, Job, Limits, Room, RoomFolder, SandboxError};
-use attest_core::recipe::Recipe;
+use attest_core::recipe::{LineEnds, Modes, PythonTag, Recipe, Tick, ZipSystem};
+
+mod sdist;
 
 const HOOK: &str = include_str!("hook.py");
 /// The biggest wheel that a build may return.
@@ -46,6 +49,12 @@ pub(crate) enum BuildError {
         /// How many.
         found: usize,
     },
+    /// None, or several.
+    #[error("expected the build to make one sdist (.tar.gz), found {found}")]
+    Sdists {
+        /// How many.
+        found: usize,
+    },
     /// A wheel whose name is none.
     #[error("the build made a wheel with a wrong name: {0}")]
     Name(#[from] ArtifactError),
@@ -68,6 +77,12 @@ pub(crate) enum BuildError {
     /// Not a list of texts.
     #[error("expected get_requires_for_build_wheel to return a list of requirements: {0}")]
     Requires(#[from] serde_json::Error),
+    /// The hook asks for other requirements than when it was run before, with the same ones installed.
+    #[error("expected the same build requirements as before, found the project asking for {asks}")]
+    Wavers {
+        /// What it asks for now.
+        asks: String,
+    },
     /// The hook asks for something new whenever it got what it asked for.
     #[error("expected the build requirements to settle after {rounds} rounds")]
     Unsettled {
@@ -76,12 +91,22 @@ pub(crate) enum BuildError {
     },
 }
 
-/// A PEP 517 hook.
+/// A PEP 517 hook; `hook.py` knows by its last word what to build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Hook {
-    GetRequiresForBuildWheel,
     BuildWheel,
+    GetRequiresForBuildSdist,
+    BuildSdist,
+}
+
+/// How far a build came.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// It asks for these first, and did not begin.
+    Asks(Vec<String>),
+    /// To its end.
+    Built(Built),
 }
 
 /// What a build returned.
@@ -119,21 +144,31 @@ struct HookJob<'a> {
     out: std::path::PathBuf,
     umask: u32,
     stamp: Option<i64>,
+    ticks: &'a [Tick],
+    modes: Modes,
+    line_ends: Option<&'static str>,
+    zip_system: Option<u8>,
+    python_tag: Option<&'a str>,
+    settled: Settled<'a>,
     limits: std::collections::BTreeMap<&'static str, u64>,
 }
 
-impl Builder<'_> {
-    /// What the project needs beside its static requirements.
-    pub(crate) fn requires(&self, environment: &Path) -> anyhow::Result<Vec<String>> {
-        let folder = RoomFolder::new()?;
-        let room = self.run(Hook::GetRequiresForBuildWheel, environment, folder.path(), Order::Forward)?;
-        read_requires(&room)
-    }
+/// What a hook may name without being told to wait.
+#[derive(Serialize)]
+struct Settled<'a> {
+    lines: &'a [String],
+    projects: Vec<String>,
+}
 
-    /// Builds once, in a fresh copy of the source.
-    pub(crate) fn build(&self, environment: &Path, order: Order) -> anyhow::Result<Built> {
+impl Builder<'_> {
+    /// Builds once, in a fresh copy of the source, unless the project first asks for more requirements.
+    pub(crate) fn build(&self, environment: &Path, order: Order) -> anyhow::Result<Step> {
         let folder = RoomFolder::new()?;
         let room = self.run(Hook::BuildWheel, environment, folder.path(), order)?;
+        let asked = infer::unsettled(&read_requires(&room)?, &self.recipe.requirements.build);
+        if !asked.is_empty() {
+            return Ok(Step::Asks(asked));
+        }
         let out = room.outside("out");
         let mut wheels = Vec::new();
         for entry in fs::read_dir(&out)? {
@@ -147,7 +182,7 @@ impl Builder<'_> {
         };
         WheelName::parse(name).map_err(BuildError::from)?;
         let bytes = read_made(&out.join(name), MAX_WHEEL)?;
-        Ok(Built { name: name.clone(), bytes })
+        Ok(Step::Built(Built { name: name.clone(), bytes }))
     }
 
     fn run<'r>(
@@ -159,7 +194,7 @@ impl Builder<'_> {
     ) -> anyhow::Result<Room<'r>> {
         let room = Room::new(self.isolation, self.interpreter, Some(environment), folder)?;
         self.source
-            .lay_out(&room.outside("src"), self.recipe.files.modes, order)
+            .lay_out(&room.outside("src"), &self.recipe.files, order)
             .context("expected to lay out the source")?;
         let job = HookJob {
             backend: &self.recipe.backend.name,
@@ -168,6 +203,15 @@ impl Builder<'_> {
             out: room.inside("out"),
             umask: self.recipe.files.umask.bits(),
             stamp: self.recipe.time.stamp,
+            ticks: &self.recipe.time.ticks,
+            modes: self.recipe.files.modes,
+            line_ends: self.recipe.files.line_ends.map(|LineEnds::Crlf| "\r\n"),
+            zip_system: self.recipe.files.zip_system.map(|ZipSystem::Windows| 0),
+            python_tag: self.recipe.backend.python_tag.as_ref().map(PythonTag::as_str),
+            settled: Settled {
+                lines: &self.recipe.requirements.build,
+                projects: infer::pinned_projects(&self.recipe.requirements.build),
+            },
             limits: self.limits.resources(),
         };
         let run = room.outside("run");
@@ -195,15 +239,19 @@ impl Builder<'_> {
             room.outside("out").join("began").exists(),
             "expected a room for the build, found {status}\n{said}"
         );
-        Err(BuildError::Hook { hook: hook.name(), status, said }.into())
+        // What a project asks for is written down before anything is built.
+        let asked = room.outside("out").join("requires.json").exists();
+        let hook = if asked { hook.name() } else { "get_requires_for_build_wheel" };
+        Err(BuildError::Hook { hook, status, said }.into())
     }
 }
 
 impl Hook {
     fn name(self) -> &'static str {
         match self {
-            Self::GetRequiresForBuildWheel => "get_requires_for_build_wheel",
             Self::BuildWheel => "build_wheel",
+            Self::GetRequiresForBuildSdist => "get_requires_for_build_sdist",
+            Self::BuildSdist => "build_sdist",
         }
     }
 }

@@ -117,7 +117,7 @@ impl Lock {
         Ok(Installed { path: folder.join("env"), _own: None })
     }
 
-    fn install(&self, pip: &Pip, folder: &Path) -> anyhow::Result<()> {
+    pub(crate) fn install(&self, pip: &Pip, folder: &Path) -> anyhow::Result<()> {
         let wheels: Vec<_> = self.0.iter().map(|one| one.path.clone()).collect();
         pip.environment(folder, &wheels).context("expected to install the build requirements")
     }
@@ -157,7 +157,7 @@ fn move_scripts(environment: &Path, place: &Path) -> anyhow::Result<()> {
 }
 
 /// A line that goes to a resolver must be a name with versions, never an option or a place to fetch from.
-fn check_requirement(line: &str) -> anyhow::Result<()> {
+pub(crate) fn check_requirement(line: &str) -> anyhow::Result<()> {
     let name = requirement_name(line).is_some_and(|name| name.starts_with(|first: char| first.is_ascii_alphanumeric()));
     let plain = !line.contains(['\n', '\r', '@', '#', '\0']) && !line.contains("--");
     ensure!(name && plain, "expected a build requirement by name and version, found {line:?}");

@@ -1,28 +1,30 @@
 //! From a wheel and its sdist to the recipe: how it was built, read off what was published.
 //!
 //! In scope: what the published bytes prove (generator, times, modes, the hidden `wheel` library). Out of scope:
-//! search by trial, and anything that would change a build's output after the fact.
+//! [search by trial](super::search), and anything that would change a build's output after the fact.
 
-use std::path::Path;
+use attest_core::artifact::WheelName;
+use attest_core::recipe::{self, Backend, PythonTag, Recipe, Requirements};
 
-use attest_core::artifact::{ProjectName, WheelName};
-use attest_core::statement::Clock;
-use serde::Deserialize;
-
+use self::pyproject::BuildSystem;
+use self::requirements::same_project;
 use super::tree::Tree;
-use super::wheel::{Wheel, zip_seconds};
-use super::zip::Member;
-use super::zone::{self, Sample};
-use attest_core::recipe::{self, Backend, Files, Modes, Recipe, Requirements, Time, Umask};
+use super::wheel::Wheel;
 
-/// Times that backends write when `SOURCE_DATE_EPOCH` is not set: 1980-01-01 (`uv_build`, pdm, poetry-core 1.x),
-/// 2016-01-01 (poetry-core, flit), 2020-02-02 (hatchling).
-const BACKEND_CONSTANTS: [i64; 3] = [315_532_800, 1_451_606_400, 1_580_601_600];
+mod clock;
+mod container;
+mod pyproject;
+mod requirements;
+
+pub(crate) use self::requirements::{pinned_projects, requirement_name, unsettled, with_pins};
+
 /// setuptools builds wheels without the `wheel` library since this version.
 const SETUPTOOLS_WITH_BDIST_WHEEL: &str = "setuptools<70.1";
 /// `wheel` before 0.38 wrote RECORD's mode without its file type.
 const WHEEL_WITHOUT_FILE_TYPE: &str = "wheel==0.37.1";
-const S_IFREG: u32 = 0o100_000;
+/// What is said where nothing in a wheel tells which setuptools built it.
+pub(crate) const GUESSED_SETUPTOOLS: &str =
+    "the wheel names only its `wheel` library: setuptools is the newest of that day";
 
 /// Why no recipe could be inferred.
 #[derive(Debug, thiserror::Error)]
@@ -49,17 +51,20 @@ pub(crate) fn infer(
         guesses
             .push("the index does not say when the wheel was uploaded: build requirements are the newest".to_owned());
     }
-    let (backend, build) = generator.backend(name, wheel, system, &mut guesses);
-    let time = infer_time(&generator, wheel, sdist, &mut guesses);
+    let (mut backend, build) = generator.backend(name, wheel, system, &mut guesses);
+    backend.python_tag = generator.python_tag(name, wheel, sdist);
+    let time = clock::infer(&generator, wheel, sdist, &mut guesses);
     Ok(Recipe {
         schema: recipe::SCHEMA.to_owned(),
         wheel: name.as_str().to_owned(),
         generator: wheel.generator().to_owned(),
         guesses,
+        searched: Vec::new(),
+        python: None,
         backend,
         requirements: Requirements { build, cutoff },
         time,
-        files: Files { umask: infer_umask(&generator, wheel), modes: infer_modes(wheel, sdist) },
+        files: container::infer(&generator, wheel, sdist),
         variables: [("LC_ALL", "C.UTF-8"), ("PYTHONHASHSEED", "0")]
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .into(),
@@ -143,165 +148,29 @@ impl Generator {
                 pins.push(format!("wheel=={version}"));
                 if !in_tree {
                     pins.push(SETUPTOOLS_WITH_BDIST_WHEEL.to_owned());
-                    guesses.push(
-                        "the wheel names only its `wheel` library: setuptools is the newest of that day".to_owned(),
-                    );
+                    guesses.push(GUESSED_SETUPTOOLS.to_owned());
                 }
             }
             (Some(version), _) if !in_tree => pins.push(format!("{}=={version}", self.package)),
             _ => {}
         }
-        if self.family == Family::Setuptools && has_record_without_file_type(wheel) {
+        if self.family == Family::Setuptools && container::has_record_without_file_type(wheel) {
             pins.push(WHEEL_WITHOUT_FILE_TYPE.to_owned());
         }
-        let backend = Backend { name: system.build_backend, path: system.backend_path };
+        let backend = Backend { name: system.build_backend, path: system.backend_path, python_tag: None };
         (backend, with_pins(&system.requires, &pins))
     }
-}
 
-fn has_record_without_file_type(wheel: &Wheel) -> bool {
-    wheel.metadata("RECORD").is_some_and(|record| record.mode() != 0 && record.mode() & S_IFREG == 0)
-}
-
-/// Requirement lines with `pins` in place of what they say about the same projects: the wheel is the better witness.
-/// An upper bound (`<`) is no such witness, it only narrows.
-pub(crate) fn with_pins(requires: &[String], pins: &[String]) -> Vec<String> {
-    let pinned = |line: &String| {
-        let name = requirement_name(line).unwrap_or_default();
-        pins.iter().any(|pin| pin.contains("==") && requirement_name(pin).is_some_and(|pin| same_project(pin, name)))
-    };
-    let mut lines: Vec<String> = requires.iter().filter(|line| !pinned(line)).chain(pins).cloned().collect();
-    lines.sort();
-    lines.dedup();
-    lines
-}
-
-/// The pins among requirement lines, for adding requirements that only a hook names.
-pub(crate) fn pins(lines: &[String]) -> Vec<String> {
-    lines.iter().filter(|line| line.contains("==") && !line.contains(';')).cloned().collect()
-}
-
-/// The project of a requirement line ([PEP 508](https://peps.python.org/pep-0508/)): all before extras, versions and markers.
-pub(crate) fn requirement_name(line: &str) -> Option<&str> {
-    let end = line.find(|next: char| !(next.is_ascii_alphanumeric() || "-_.".contains(next))).unwrap_or(line.len());
-    Some(&line[..end]).filter(|name| !name.is_empty())
-}
-
-/// Whether a line only applies with an extra. Nobody asks a build for extras, but flit lists them.
-pub(crate) fn is_for_extra(line: &str) -> bool {
-    line.split_once(';').is_some_and(|(_, marker)| marker.split_whitespace().any(|word| word == "extra"))
-}
-
-fn same_project(left: &str, right: &str) -> bool {
-    matches!((ProjectName::new(left), ProjectName::new(right)), (Ok(left), Ok(right)) if left == right)
-}
-
-/// `[build-system]` with PEP 518's and PEP 517's defaults.
-#[derive(Debug)]
-struct BuildSystem {
-    requires: Vec<String>,
-    build_backend: String,
-    backend_path: Vec<String>,
-}
-
-impl BuildSystem {
-    fn read(sdist: &Tree) -> Result<Self, InferError> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "kebab-case")]
-        struct Pyproject {
-            build_system: Option<Table>,
-        }
-        #[derive(Deserialize)]
-        #[serde(rename_all = "kebab-case")]
-        struct Table {
-            requires: Vec<String>,
-            build_backend: Option<String>,
-            backend_path: Option<Vec<String>>,
-        }
-        let table = match sdist.file("pyproject.toml") {
-            Some(file) => toml::from_str::<Pyproject>(std::str::from_utf8(&file.content)?)?.build_system,
-            None => None,
-        };
-        let table = table.unwrap_or_else(|| Table {
-            requires: vec!["setuptools".to_owned(), "wheel".to_owned()],
-            build_backend: None,
-            backend_path: None,
+    /// A pure wheel is `py3` unless setuptools was told otherwise: by the project, or on its maintainer's command line.
+    fn python_tag(&self, name: &WheelName, wheel: &Wheel, sdist: &Tree) -> Option<PythonTag> {
+        let by_project = ["setup.cfg", "setup.py", "pyproject.toml"].iter().any(|path| {
+            let text = |content: &[u8]| String::from_utf8_lossy(content).into_owned();
+            let text = sdist.file(path).map(|file| text(&file.content)).unwrap_or_default();
+            text.contains("universal") || text.contains("python_tag") || text.contains("python-tag")
         });
-        Ok(Self {
-            requires: table.requires,
-            build_backend: table.build_backend.unwrap_or_else(|| "setuptools.build_meta:__legacy__".to_owned()),
-            backend_path: table.backend_path.unwrap_or_default(),
-        })
+        let told = self.by_setuptools() && wheel.is_pure() && name.python.starts_with("py") && name.python != "py3";
+        if told && !by_project { PythonTag::try_from(name.python.clone()).ok() } else { None }
     }
-}
-
-fn infer_time(generator: &Generator, wheel: &Wheel, sdist: &Tree, guesses: &mut Vec<String>) -> Time {
-    let times: Option<Vec<i64>> = wheel.members().iter().map(|member| zip_seconds(member.dos_time)).collect();
-    let times = times.unwrap_or_default();
-    let real = Time { clock: Clock::Real, source_date_epoch: None, stamp: None, zone: "UTC".to_owned() };
-    let Some(first) = times.first().copied() else {
-        guesses.push("the wheel's times are not dates".to_owned());
-        return real;
-    };
-    let one = times.iter().all(|time| *time == first);
-    // setuptools has no constant of its own: there 1980 is an epoch that somebody set.
-    let constant = BACKEND_CONSTANTS.contains(&first) && !generator.by_setuptools();
-    if one && !constant {
-        return Time { clock: Clock::SourceDateEpoch, source_date_epoch: Some(first), ..real };
-    }
-    if !one && generator.by_setuptools() {
-        let stamp = wheel.metadata("WHEEL").and_then(|member| zip_seconds(member.dos_time));
-        return Time { clock: Clock::Replayed, stamp, ..real };
-    }
-    if !one && generator.family == Family::Flit {
-        let zone = zone::infer(&time_samples(wheel, sdist));
-        if zone.is_none() {
-            guesses.push("no known time zone explains the wheel's times".to_owned());
-        }
-        return Time { zone: zone.unwrap_or("UTC").to_owned(), ..real };
-    }
-    real
-}
-
-/// Files that are the same in both: their time once in UTC, once local.
-fn time_samples(wheel: &Wheel, sdist: &Tree) -> Vec<Sample> {
-    let sample = |member: &Member| {
-        let (_, file) = sdist
-            .files()
-            .find(|(path, file)| path.ends_with(Path::new(&member.name)) && file.content == member.content)?;
-        let utc = i64::try_from(file.modified.as_secs()).ok()?;
-        Some(Sample { utc, local: zip_seconds(member.dos_time)? })
-    };
-    wheel.members().iter().filter(|member| !wheel.is_metadata(&member.name)).filter_map(sample).collect()
-}
-
-/// setuptools writes METADATA through the umask; the other backends normalise modes.
-fn infer_umask(generator: &Generator, wheel: &Wheel) -> Umask {
-    let written = wheel.metadata("METADATA").map_or(0, |member| member.mode() & 0o777);
-    let from_windows = wheel.metadata("METADATA").is_some_and(|member| member.create_system == 0);
-    if generator.by_setuptools() && written != 0 && !from_windows {
-        Umask::new(0o666 & !written)
-    } else {
-        Umask::new(0o022)
-    }
-}
-
-/// setuptools copies some files, such as licences, with their modes: those tell how the sdist had been unpacked.
-fn infer_modes(wheel: &Wheel, sdist: &Tree) -> Modes {
-    let verbatim =
-        wheel.members().iter().filter(|member| wheel.is_metadata(&member.name) && !member.content.is_empty());
-    for member in verbatim {
-        let Some(base) = member.name.rsplit('/').next() else {
-            continue;
-        };
-        let same = sdist.files().find(|(path, file)| path.ends_with(base) && file.content == member.content);
-        let Some((_, file)) = same else { continue };
-        let (raw, filtered) = (Modes::Raw.apply(file.mode), Modes::Filtered.apply(file.mode));
-        if raw != filtered && member.mode() & 0o777 == filtered {
-            return Modes::Filtered;
-        }
-    }
-    Modes::Raw
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use attest_core::statement::{Dependency, Difference, Environment, Origin, Outcom
 use serde::{Deserialize, Serialize};
 
 use super::compare::Found;
+use super::lineage::Lineage;
 use super::result::ResultError;
 
 /// The value of `schema`.
@@ -129,4 +130,6 @@ pub(crate) struct Report<'a> {
     pub(crate) explanation: &'a [String],
     /// All differences.
     pub(crate) differences: &'a [Found],
+    /// Where the source comes from.
+    pub(crate) lineage: &'a Lineage,
 }

@@ -15,6 +15,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+mod place;
+pub(crate) mod shelf;
+
 use attest_core::artifact::{ArtifactDigest, ArtifactError, WheelName};
 use attest_core::statement::{
     Build, Byproduct, Digest, Method, Predicate, Rebuilder, RecipeRef, Refusal, Subject, inputs_digest,
@@ -35,6 +38,9 @@ const LOCK: &str = "build.lock";
 const LOG: &str = "build.log";
 const REPORT: &str = "report.json";
 
+/// How the names of files begin that are still being written: whoever is killed leaves them, the next run removes them.
+pub(crate) const PARTIAL: &str = ".attest-";
+
 /// Why a folder is not a result.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ResultError {
@@ -45,6 +51,14 @@ pub(crate) enum ResultError {
         name: String,
         /// Why.
         error: io::Error,
+    },
+    /// The disk does not take a result: nothing half-written is left of it.
+    #[error("cannot keep the result in {}", .path.display())]
+    Write {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
     },
     /// Too big to be one.
     #[error("expected {name} of at most {MAX_RECORD} bytes, found {found}")]
@@ -118,12 +132,12 @@ pub(crate) struct ResultFolder {
 }
 
 impl ResultFolder {
-    /// Writes a result beside its final place and renames it there, replacing an older one: a reader sees a whole result or none.
+    /// Writes a result beside its final place and puts it there, in place of an older one: a reader sees a whole result.
     pub(crate) fn write(path: &Path, mut content: Content<'_>) -> Result<Self, ResultError> {
-        let failed = |error| ResultError::File { name: path.display().to_string(), error };
+        let failed = |source| ResultError::Write { path: path.to_owned(), source };
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         fs::create_dir_all(parent).map_err(failed)?;
-        let folder = tempfile::Builder::new().prefix(".attest-result-").tempdir_in(parent).map_err(failed)?;
+        let folder = tempfile::Builder::new().prefix(PARTIAL).tempdir_in(parent).map_err(failed)?;
         let recipe = content.recipe.to_toml()?;
         let report = serde_json::to_vec_pretty(&content.report)?;
         let parts: [(&str, &[u8]); 5] = [
@@ -140,10 +154,7 @@ impl ResultFolder {
         content.record.files =
             parts.map(|(name, bytes)| RecordedFile { name: name.to_owned(), sha256: ArtifactDigest::of(bytes) }).into();
         fs::write(folder.path().join(RECORD), serde_json::to_vec_pretty(&content.record)?).map_err(failed)?;
-        if path.exists() {
-            fs::remove_dir_all(path).map_err(failed)?;
-        }
-        fs::rename(folder.keep(), path).map_err(failed)?;
+        place::put(folder, path).map_err(failed)?;
         Self::open(path)
     }
 
@@ -170,6 +181,20 @@ impl ResultFolder {
     /// Where it is.
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Digest of `build.json`, which holds the digests of all else: of the whole result.
+    pub(crate) fn digest(&self) -> Result<ArtifactDigest, ResultError> {
+        Ok(ArtifactDigest::of(&read(&self.path, RECORD)?))
+    }
+
+    /// What was written about the differences, for people.
+    pub(crate) fn explanation(&self) -> Result<Vec<String>, ResultError> {
+        #[derive(serde::Deserialize)]
+        struct Words {
+            explanation: Vec<String>,
+        }
+        Ok(serde_json::from_slice::<Words>(&read(&self.path, REPORT)?)?.explanation)
     }
 
     /// What the statement will say.

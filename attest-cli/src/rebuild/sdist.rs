@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use flate2::read::GzDecoder;
 
-use super::tree::{SourceFile, Tree};
+use super::tree::{SourceFile, Tree, points_inside};
 
 /// The biggest sdist that is downloaded or read.
 pub(crate) const MAX_FILE: u64 = 512 << 20;
@@ -128,21 +128,6 @@ fn split_top(path: &Path) -> Result<(PathBuf, PathBuf), SdistError> {
         })
         .collect::<Result<_, _>>()?;
     Ok((PathBuf::from(top), below))
-}
-
-/// By its text alone. A chain of links can still lead out; then it leads the build out, into its room, and not us, who
-/// never follow one.
-fn points_inside(link: &Path, target: &Path) -> bool {
-    let mut depth = link.components().count().saturating_sub(1);
-    for part in target.components() {
-        match part {
-            Component::CurDir => {}
-            Component::Normal(_) => depth += 1,
-            Component::ParentDir if depth > 0 => depth -= 1,
-            _ => return false,
-        }
-    }
-    true
 }
 
 /// The PAX record where there is one, since Python rounds the header's field and not this.

@@ -3,46 +3,123 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail, ensure};
-use attest_core::artifact::{ArtifactDigest, ProjectName, Version, WheelName};
+use anyhow::{Context as _, ensure};
+use attest_core::artifact::{ArtifactDigest, ProjectName, Version, WheelName, file_name_from_url};
+use reqwest::Url;
 
 use super::wheel::Wheel;
 use super::zip;
-use crate::index::Index;
+use crate::exit::{Exit, Failure};
+use crate::index::{Index, IndexFile};
+use crate::item::Unattestable;
 
-/// What the user named.
+mod pin;
+
+pub(crate) use self::pin::{Pinning, Selected};
+
+/// What the user, or a lock, named.
 #[derive(Clone, Debug)]
 pub(crate) enum Target {
+    /// `NAME`: the newest release.
+    Newest(ProjectName),
     /// `NAME==VERSION`
     Release(ProjectName, Version),
+    /// `NAME==VERSION` with the digests that a lock accepts.
+    Locked(ProjectName, Version, Vec<ArtifactDigest>),
     /// A wheel on disk.
     File(PathBuf),
+    /// A wheel on a server.
+    Url(Box<Remote>),
+}
+
+/// A wheel on a server.
+#[derive(Clone, Debug)]
+pub(crate) struct Remote {
+    url: Url,
+    name: WheelName,
+    /// From `#sha256=`, or from the lock.
+    digest: Option<ArtifactDigest>,
+}
+
+impl Remote {
+    /// A URL whose last part is the wheel's name; `#sha256=HEX` pins its bytes.
+    pub(crate) fn parse(text: &str) -> anyhow::Result<Self> {
+        let mut url = Url::parse(text).context("expected the URL of a wheel")?;
+        ensure!(matches!(url.scheme(), "http" | "https"), "expected a URL over https, found {}", url.scheme());
+        let name = WheelName::parse(&file_name_from_url(url.path())?)?;
+        let digest = match url.fragment() {
+            None | Some("") => None,
+            Some(fragment) => {
+                let hex = fragment.strip_prefix("sha256=");
+                Some(hex.with_context(|| format!("expected #sha256=HEX behind a URL, found #{fragment}"))?.parse()?)
+            }
+        };
+        url.set_fragment(None);
+        Ok(Self { url, name, digest })
+    }
+
+    /// The same, held to a digest.
+    pub(crate) fn with_digest(self, digest: ArtifactDigest) -> Self {
+        Self { digest: Some(digest), ..self }
+    }
 }
 
 impl std::str::FromStr for Target {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> anyhow::Result<Self> {
+        if text.contains("://") {
+            return Ok(Self::Url(Box::new(Remote::parse(text)?)));
+        }
         if let Some((name, version)) = text.split_once("==") {
             return Ok(Self::Release(ProjectName::new(name.trim())?, Version::new(version.trim())?));
         }
-        ensure!(
-            Path::new(text).extension().is_some_and(|end| end == "whl"),
-            "expected NAME==VERSION or a path that ends in .whl, found {text:?}"
-        );
-        Ok(Self::File(PathBuf::from(text)))
+        if Path::new(text).extension().is_some_and(|end| end == "whl") {
+            return Ok(Self::File(PathBuf::from(text)));
+        }
+        let project = ProjectName::new(text).ok().filter(|_| Unattestable::by_name(text) != Unattestable::Sdist);
+        Ok(Self::Newest(project.with_context(|| {
+            format!("expected NAME, NAME==VERSION, a path that ends in .whl, or the URL of a wheel, found {text:?}")
+        })?))
     }
 }
 
 impl std::fmt::Display for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Release(project, version) => {
+            Self::Newest(project) => f.write_str(project.as_str()),
+            Self::Release(project, version) | Self::Locked(project, version, _) => {
                 write!(f, "{}=={}", project.as_str(), version.as_str())
             }
             Self::File(path) => write!(f, "{}", path.display()),
+            Self::Url(remote) => {
+                // Never the credentials that a URL may hold.
+                write!(
+                    f,
+                    "{}://{}{}",
+                    remote.url.scheme(),
+                    remote.url.host_str().unwrap_or_default(),
+                    remote.url.path()
+                )
+            }
         }
     }
+}
+
+/// A published wheel with the digest that it is held to, before its content was looked at.
+#[derive(Clone, Debug)]
+pub(crate) struct Pinned {
+    name: WheelName,
+    digest: ArtifactDigest,
+    place: Place,
+    uploaded: Option<String>,
+}
+
+/// Where the bytes are.
+#[derive(Clone, Debug)]
+enum Place {
+    Disk(PathBuf),
+    Server(Box<IndexFile>),
 }
 
 /// The wheel that the result is compared with.
@@ -54,55 +131,60 @@ pub(crate) struct Published {
     pub(crate) wheel: Wheel,
     /// When it was uploaded, RFC 3339, where the index says so.
     pub(crate) uploaded: Option<String>,
-    /// What the index says its digest is, where that is another one.
-    pub(crate) listed: Option<ArtifactDigest>,
 }
 
-impl Target {
-    /// Reads the wheel. For a release the index's digest is taken first and the download held to it.
+impl Pinned {
+    /// Its file name.
+    pub(crate) fn name(&self) -> &WheelName {
+        &self.name
+    }
+
+    /// What it is held to.
+    pub(crate) fn digest(&self) -> ArtifactDigest {
+        self.digest
+    }
+
+    /// What tells it, and what is built from it, from every other file.
+    pub(crate) fn identity(&self) -> (&str, ArtifactDigest, Option<&str>) {
+        (self.name.as_str(), self.digest, self.uploaded.as_deref())
+    }
+
+    /// Whether it came from a server, where a file never changes under its name.
+    pub(crate) fn is_remote(&self) -> bool {
+        matches!(self.place, Place::Server(_))
+    }
+
+    /// Reads the wheel, and holds it to its digest.
     pub(crate) fn open(&self, index: &Index) -> anyhow::Result<Published> {
-        match self {
-            Self::Release(project, version) => open_release(index, project, version),
-            Self::File(path) => open_file(index, path),
+        let bytes = match &self.place {
+            Place::Server(file) => index.fetch(file, self.digest, zip::MAX_FILE)?,
+            Place::Disk(path) => read_disk(path)?,
+        };
+        let found = ArtifactDigest::of(&bytes);
+        if found != self.digest {
+            return Err(changed(&self.name, self.digest, found).into());
         }
+        let wheel = Wheel::read(&bytes).with_context(|| format!("{} is not a wheel", self.name.as_str()))?;
+        check_pure(&self.name, &wheel)?;
+        Ok(Published { name: self.name.clone(), wheel, uploaded: self.uploaded.clone() })
     }
 }
 
-fn open_release(index: &Index, project: &ProjectName, version: &Version) -> anyhow::Result<Published> {
-    let files = index.project(project)?;
-    let wheels = files.iter().filter_map(|file| Some((WheelName::parse(&file.name).ok()?, file)));
-    let wheels: Vec<_> = wheels.filter(|(name, _)| name.version.same_as(version)).collect();
-    ensure!(
-        !wheels.is_empty(),
-        "expected {} {} to have a wheel, found none on the index",
-        project.as_str(),
-        version.as_str()
-    );
-    let Some((name, file)) = wheels.iter().find(|(name, _)| is_pure_name(name)) else {
-        bail!(
-            "expected a wheel for any platform (none-any) of {} {}, found only wheels for platforms",
-            project.as_str(),
-            version.as_str()
-        );
-    };
-    let digest = file.digest.with_context(|| format!("expected the index to give a sha256 for {}", file.name))?;
-    let bytes = index.fetch(file, digest, zip::MAX_FILE)?;
-    let wheel = Wheel::read(&bytes).with_context(|| format!("{} is not a wheel", file.name))?;
-    check_pure(name, &wheel)?;
-    Ok(Published { name: name.clone(), wheel, uploaded: file.uploaded.clone(), listed: None })
+/// docs/TRUST.md 1.5: bytes that are not what they were pinned to are proof of something, and no outage.
+pub(crate) fn changed(name: &WheelName, pinned: ArtifactDigest, found: ArtifactDigest) -> Failure {
+    let message = format!("{} was pinned to sha256 {pinned}, and now has sha256 {found}", name.as_str());
+    Failure::new(Exit::Alarm, message).hint("a published file never changes: keep both, and ask the index's operator")
 }
 
-fn open_file(index: &Index, path: &Path) -> anyhow::Result<Published> {
-    let text = path.file_name().unwrap_or_default().to_string_lossy();
-    let name = WheelName::parse(&text)?;
+fn read_disk(path: &Path) -> anyhow::Result<Vec<u8>> {
     let size = fs::metadata(path).with_context(|| format!("expected a wheel at {}", path.display()))?.len();
     ensure!(size <= zip::MAX_FILE, "expected a wheel of at most {} bytes, found {size}", zip::MAX_FILE);
-    let wheel = Wheel::read(&fs::read(path)?).with_context(|| format!("{} is not a wheel", path.display()))?;
-    check_pure(&name, &wheel)?;
-    // The index only adds when it was uploaded; a file that it does not list can still be rebuilt from a given source.
-    let listed = index.project(&name.project).unwrap_or_default().into_iter().find(|file| file.name == text);
-    let differs = listed.as_ref().and_then(|file| file.digest).filter(|digest| *digest != wheel.digest());
-    Ok(Published { uploaded: listed.and_then(|file| file.uploaded), listed: differs, name, wheel })
+    fs::read(path).with_context(|| format!("expected to read {}", path.display()))
+}
+
+/// Why a wheel of this name cannot be rebuilt here; nothing where it can.
+fn not_attestable(name: &WheelName) -> Option<&'static str> {
+    (!is_pure_name(name)).then_some("a wheel for one platform, which cannot be rebuilt yet")
 }
 
 fn is_pure_name(name: &WheelName) -> bool {

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, FileTimes, Permissions};
 use std::io;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use attest_core::recipe::Modes;
+use attest_core::recipe::{Modes, Umask};
 
 /// A file below the top folder.
 #[derive(Clone, Debug)]
@@ -73,8 +73,33 @@ impl Tree {
         self.files.get(Path::new(path))
     }
 
+    /// A file by its path, however that is encoded.
+    pub(crate) fn file_at(&self, path: &Path) -> Option<&SourceFile> {
+        self.files.get(path)
+    }
+
+    /// Where a symbolic link points.
+    pub(crate) fn link_at(&self, path: &Path) -> Option<&Path> {
+        self.links.get(path).map(PathBuf::as_path)
+    }
+
+    /// All symbolic links and where they point.
+    pub(crate) fn links(&self) -> impl Iterator<Item = (&Path, &Path)> {
+        self.links.iter().map(|(path, target)| (path.as_path(), target.as_path()))
+    }
+
     /// Lays it out below `folder`. `order` is what a second build varies: it changes the order in which folders list.
     pub(crate) fn lay_out(&self, folder: &Path, modes: Modes, order: Order) -> io::Result<()> {
+        self.lay_out_with(folder, |mode| modes.apply(mode), order)
+    }
+
+    /// The same for a tree of which only the executable bits are known: modes as somebody with this umask makes them.
+    pub(crate) fn lay_out_under(&self, folder: &Path, umask: Umask, order: Order) -> io::Result<()> {
+        let mode = |mode: u32| if mode & 0o100 == 0 { 0o666 } else { 0o777 } & !umask.bits();
+        self.lay_out_with(folder, mode, order)
+    }
+
+    fn lay_out_with(&self, folder: &Path, mode_of: impl Fn(u32) -> u32, order: Order) -> io::Result<()> {
         fs::create_dir_all(folder)?;
         for path in self.folders.keys() {
             fs::create_dir_all(folder.join(path))?;
@@ -89,7 +114,7 @@ impl Tree {
                 fs::create_dir_all(parent)?;
             }
             fs::write(&path, &file.content)?;
-            fs::set_permissions(&path, Permissions::from_mode(modes.apply(file.mode)))?;
+            fs::set_permissions(&path, Permissions::from_mode(mode_of(file.mode)))?;
             let modified = SystemTime::UNIX_EPOCH + file.modified;
             File::options()
                 .write(true)
@@ -107,10 +132,25 @@ impl Tree {
         }
         for (path, mode) in &self.folders {
             // Owner bits stay, or nothing could be built in there.
-            fs::set_permissions(folder.join(path), Permissions::from_mode(modes.apply(*mode) | 0o700))?;
+            fs::set_permissions(folder.join(path), Permissions::from_mode(mode_of(*mode) | 0o700))?;
         }
         Ok(())
     }
+}
+
+/// Whether a link stays inside, by its text alone. A chain of links can still lead out; then it leads the build out, into its room, and not us, who
+/// never follow one.
+pub(crate) fn points_inside(link: &Path, target: &Path) -> bool {
+    let mut depth = link.components().count().saturating_sub(1);
+    for part in target.components() {
+        match part {
+            Component::CurDir => {}
+            Component::Normal(_) => depth += 1,
+            Component::ParentDir if depth > 0 => depth -= 1,
+            _ => return false,
+        }
+    }
+    true
 }
 
 /// In which order files are created.

@@ -1,25 +1,32 @@
 //! One rebuild, from its target to its result.
 
+use std::borrow::Cow;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use attest_core::artifact::ArtifactDigest;
+use attest_core::artifact::{ArtifactDigest, WheelName};
 use attest_core::recipe::Recipe;
-use attest_core::statement::{Environment, RecipeKind};
+use attest_core::statement::{self, Environment, RecipeKind};
 
 use super::attempt::{Attempt, Bench};
 use super::build::end_of_log;
 use super::buildinfo::BuildInfo;
 use super::finding::Finding;
+use super::git::address::GitAddress;
 use super::infer;
 use super::inventory::Inventory;
+use super::lineage::Lineage;
 use super::record::{self, BuildRecord, RecordedFile, Report, Verdict};
-use super::result::{Content, ResultFolder};
-use super::source::Source;
-use super::target::{Published, Target};
+use super::result::{Content, ResultError, ResultFolder};
+use super::search;
+use super::source::{Source, Wanted};
+use super::target::{Pinned, Pinning, Published, Selected, Target};
 use crate::index::Index;
 use crate::pip::Pip;
 use crate::sandbox::{BUILD, Isolation, Limits};
+
+mod commit;
 
 /// How much of a build's output is kept, from its end.
 const MAX_LOG: u64 = 4 << 20;
@@ -37,8 +44,10 @@ pub(crate) struct Options {
     pub(crate) results: PathBuf,
     /// The room; nothing: the best that works.
     pub(crate) isolation: Option<Isolation>,
-    /// An sdist to use instead of the index's.
-    pub(crate) source: Option<PathBuf>,
+    /// What to build from instead of the index's sdist.
+    pub(crate) source: Option<Wanted>,
+    /// The commit that the sdist is to be held against.
+    pub(crate) commit: Option<GitAddress>,
     /// How much a build may use.
     pub(crate) limits: Limits,
 }
@@ -49,7 +58,7 @@ pub(crate) struct Workshop {
     options: Options,
     pip: Pip,
     index: Index,
-    isolation: Isolation,
+    inventory: Inventory,
 }
 
 /// What a rebuild came to.
@@ -59,6 +68,8 @@ pub(crate) struct Outcome {
     pub(crate) folder: ResultFolder,
     /// In words; empty for EXACT.
     pub(crate) explanation: Vec<String>,
+    /// Where the source comes from.
+    pub(crate) lineage: Lineage,
     /// File name of the source.
     pub(crate) source: String,
     /// The backend that built, `setuptools 82.0.1`.
@@ -72,34 +83,37 @@ impl Workshop {
     pub(crate) fn open(options: Options, progress: &dyn Fn(&str)) -> anyhow::Result<Self> {
         let pip = Pip::query(&options.python, &options.cache.join("tools"))?;
         let index = Index::new(pip.settings(), &options.cache.join("files"))?;
-        let isolation = Inventory::take(&pip.settings().interpreter, options.isolation)?.isolation;
-        if isolation == Isolation::None {
+        let inventory = Inventory::take(&pip.settings().interpreter, options.isolation)?;
+        if inventory.isolation == Isolation::None {
             progress("no isolation works here: the build can reach the network, and the result will say so");
         }
-        Ok(Self { options, pip, index, isolation })
+        Ok(Self { options, pip, index, inventory })
+    }
+
+    /// The files of a target, each with its digest; `all`: every file of a release.
+    pub(crate) fn pin(&self, target: &Target, all: bool, say: &dyn Fn(&str)) -> anyhow::Result<Vec<Selected>> {
+        Pinning { pip: &self.pip, index: &self.index, all, say }.pin(target)
     }
 
     /// Rebuilds one wheel. An error means that nothing could be said; everything else is in the outcome.
-    pub(crate) fn rebuild(&self, target: &Target, progress: &dyn Fn(&str)) -> anyhow::Result<Outcome> {
+    pub(crate) fn rebuild(&self, target: &Pinned, progress: &dyn Fn(&str)) -> anyhow::Result<Outcome> {
         let start = Instant::now();
         let published = target.open(&self.index)?;
         progress(&format!("published: {} sha256:{}", published.name.as_str(), published.wheel.digest()));
-        if let Some(listed) = published.listed {
-            progress(&format!("this is not the file that the index has: that one has sha256 {listed}"));
-        }
-        let source = match &self.options.source {
-            Some(path) => Source::read(path)?,
-            None => Source::find(&self.index, &published.name)?,
-        };
+        let mut source = Source::open(self.options.source.as_ref(), &published, &self.index, &self.options.cache)?;
         progress(&format!("source: {}", source.summary()));
         let recipe = infer::infer(&published.name, &published.wheel, source.tree(), published.uploaded.clone())?;
         progress(&format!("recipe: {}", recipe.summary()));
         let log = tempfile::NamedTempFile::new()?;
         // Before any code of the project runs: what it does to its room, it cannot do to this.
-        let inventory = Inventory::take(&self.pip.settings().interpreter, Some(self.isolation))?;
-        let attempt = self.bench(&source, log.path(), progress).attempt(recipe)?;
+        let inventory = self.inventory()?;
+        let attempt = search::search(&self.bench(&source, log.path(), progress), &published.wheel, recipe)?;
         let (recipe, finding) = (&attempt.recipe, Finding::of(&published.wheel, &attempt));
-        let folder = self.write(&published, &source, &inventory, &attempt, &finding, log.path())?;
+        let mut lineage = Lineage::of(&source, &published.wheel, recipe, finding.verdict);
+        self.ask_publisher(&published, &source, &mut lineage);
+        self.hold_against(&published, &mut source, recipe, (log.path(), progress), &mut lineage)?;
+        let inventory = attempt.inventory.as_ref().unwrap_or(&inventory);
+        let folder = self.write(&published, &source, inventory, &attempt, (&finding, &lineage), log.path())?;
         let backend = attempt
             .lock
             .version_of(recipe.backend_package())
@@ -107,10 +121,57 @@ impl Workshop {
         Ok(Outcome {
             folder,
             explanation: finding.explanation,
-            source: source.name().to_owned(),
+            lineage,
+            source: source.name(),
             backend,
             took: start.elapsed(),
         })
+    }
+
+    /// Digest of all that decides a result before its source is looked at. With the same, the same would be built again.
+    pub(crate) fn inputs(&self, target: &Pinned) -> anyhow::Result<ArtifactDigest> {
+        // Without `..`: whoever adds an option decides here whether results of another value are kept.
+        let Options { python: _, cache: _, results: _, isolation, source, commit, limits } = &self.options;
+        let source = source.as_ref().map(Wanted::identity).transpose()?;
+        let interpreter = &self.pip.settings().interpreter;
+        let room = (self.inventory.isolation, &interpreter.executable, &interpreter.version);
+        let attest = (env!("CARGO_PKG_VERSION"), self.pip.driver());
+        let inputs = format!("{:?}", (attest, target.identity(), source, commit, isolation, limits, room));
+        Ok(ArtifactDigest::of(inputs.as_bytes()))
+    }
+
+    /// Whether the source of an older result is still the one that would be taken.
+    pub(crate) fn has_source(&self, record: &BuildRecord, wheel: &WheelName) -> bool {
+        let listed = || self.index.project(&wheel.project).unwrap_or_default();
+        // An sdist that the user names is among the inputs.
+        matches!(self.options.source, Some(Wanted::Sdist(_)))
+            || record.source.iter().all(|source| match source {
+                statement::Source::Sdist { name, digest, .. } => {
+                    listed().iter().any(|file| file.name == *name && file.digest == Some(digest.sha256))
+                }
+                // A branch moves.
+                statement::Source::Git { r#ref, .. } => !r#ref.starts_with("refs/heads/"),
+            })
+    }
+
+    /// Where the result about a wheel goes.
+    pub(crate) fn place(&self, wheel: &WheelName) -> PathBuf {
+        self.options.results.join(wheel.as_str().trim_end_matches(".whl"))
+    }
+
+    /// Drops what is remembered of a project whose file is done with.
+    pub(crate) fn forget(&self, target: &Pinned) {
+        self.index.forget(&target.name().project);
+    }
+
+    /// Nothing that runs in a room changes what the next room is made of; without rooms it can, so that is looked at again.
+    fn inventory(&self) -> anyhow::Result<Cow<'_, Inventory>> {
+        match self.inventory.isolation {
+            Isolation::None => {
+                Ok(Cow::Owned(Inventory::take(&self.pip.settings().interpreter, Some(Isolation::None))?))
+            }
+            Isolation::Bubblewrap | Isolation::Unshare => Ok(Cow::Borrowed(&self.inventory)),
+        }
     }
 
     /// Where attempts at one source are made.
@@ -119,7 +180,7 @@ impl Workshop {
             pip: &self.pip,
             index: &self.index,
             cache: &self.options.cache,
-            isolation: self.isolation,
+            isolation: self.inventory.isolation,
             limits: self.options.limits,
             source,
             log,
@@ -133,7 +194,7 @@ impl Workshop {
         source: &Source,
         inventory: &Inventory,
         attempt: &Attempt,
-        finding: &Finding,
+        (finding, lineage): (&Finding, &Lineage),
         log: &Path,
     ) -> anyhow::Result<ResultFolder> {
         let first = attempt.telling(published);
@@ -170,11 +231,14 @@ impl Workshop {
                 verdict: finding.verdict,
                 explanation: &finding.explanation,
                 differences: &finding.differences,
+                lineage,
             },
             wheel: first.map(|built| built.bytes.as_slice()),
         };
-        attempt.lock.archive(&self.options.results.join(DEPENDENCIES))?;
-        let folder = self.options.results.join(published.name.as_str().trim_end_matches(".whl"));
+        let archive = self.options.results.join(DEPENDENCIES);
+        let unkept = |error| ResultError::Write { path: archive.clone(), source: io::Error::other(error) };
+        attempt.lock.archive(&archive).map_err(unkept)?;
+        let folder = self.place(&published.name);
         Ok(ResultFolder::write(&folder, content)?)
     }
 }

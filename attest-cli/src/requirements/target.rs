@@ -53,6 +53,14 @@ impl Target {
         Ok(Self { name, url: None, path: None, hashes: Vec::new() })
     }
 
+    /// Project and version, where it is a release and no file.
+    pub(super) fn into_release(self) -> Option<(ProjectName, Version)> {
+        match self.name {
+            WantedName::Release { project, version } => Some((project, version)),
+            WantedName::File(_) => None,
+        }
+    }
+
     /// Digest of the file itself, where it is at hand.
     pub(super) fn on_disk(&self) -> Option<ArtifactDigest> {
         self.path.as_deref().and_then(|path| wheels::digest(path).ok())

@@ -9,5 +9,6 @@ mod input;
 mod installs;
 mod logs;
 mod policies;
+mod rebuilder;
 mod signing;
 mod world;

@@ -19,6 +19,14 @@ pub enum RecipeError {
     /// A clock with a time that belongs to another one, or without its own.
     #[error("expected source-date-epoch with clock SOURCE_DATE_EPOCH, stamp with REPLAYED, neither with REAL")]
     Time,
+    /// Runs of a replayed clock that are too many, or empty.
+    #[error("expected at most {limit} ticks, each with a count of one or more, found {found}")]
+    Ticks {
+        /// How many may be.
+        limit: usize,
+        /// How many are.
+        found: usize,
+    },
     /// A variable that is no knob.
     #[error("expected only {} under variables, found {found:?}", KNOBS.join(", "))]
     Variable {
@@ -34,6 +42,18 @@ pub enum RecipeError {
     /// A backend that is not one of the installed or the project's own modules.
     #[error("expected a backend that is a module's name, below paths inside the source, found {found:?}")]
     Backend {
+        /// As given.
+        found: String,
+    },
+    /// Not a Python that a build can be done with.
+    #[error("expected a Python 3 by two numbers such as 3.8, found {found:?}")]
+    Python {
+        /// As given.
+        found: String,
+    },
+    /// Not a tag of PEP 425.
+    #[error("expected a python-tag such as py2.py3, found {found:?}")]
+    PythonTag {
         /// As given.
         found: String,
     },

@@ -12,6 +12,28 @@ pub struct Files {
     pub umask: Umask,
     /// How the modes of the sdist are applied.
     pub modes: Modes,
+    /// What ends the lines of text that the build writes; absent: a line feed, as everywhere but on Windows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line_ends: Option<LineEnds>,
+    /// On what system the build's zip entries say that they were made; absent: Unix.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zip_system: Option<ZipSystem>,
+}
+
+/// What ends lines where the writer does not say it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum LineEnds {
+    /// As Python does on Windows for files opened as text without `newline`.
+    Crlf,
+}
+
+/// What Python's `zipfile.ZipInfo` puts into `create_system` (APPNOTE 4.4.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ZipSystem {
+    /// 0, as on Windows.
+    Windows,
 }
 
 /// How the modes of an sdist's files are applied.
@@ -22,6 +44,8 @@ pub enum Modes {
     Filtered,
     /// As archived.
     Raw,
+    /// As `os.stat` shows files on Windows: everybody may read and write.
+    Windows,
 }
 
 impl Modes {
@@ -30,6 +54,7 @@ impl Modes {
         let mode = archived & 0o777;
         match self {
             Self::Raw => mode | 0o400,
+            Self::Windows => 0o666,
             Self::Filtered => {
                 let mode = (mode & !0o022) | 0o600;
                 if mode & 0o100 == 0 { mode & !0o111 } else { mode }

@@ -86,6 +86,52 @@ fn a_recipe_that_could_bring_code_into_the_build_is_more_than_knobs() {
 }
 
 #[test]
+fn a_replayed_clock_may_tick_but_not_copy_every_time_of_a_wheel() {
+    let clock = |ticks: &str| with("\"REAL\"", &format!("\"REPLAYED\"\nstamp = 10\nticks = [{ticks}]"));
+    assert_eq!(clock("[4, 6], [1, 8]").time.ticks, [Tick::new(4, 6), Tick::new(1, 8)]);
+    assert_eq!(clock("[4, 6], [1, 8]").knobs_only(), Ok(()));
+    assert_eq!(clock("[0, 6]").knobs_only(), Err(RecipeError::Ticks { limit: 256, found: 1 }));
+    let many = vec!["[1, 6]"; 257].join(", ");
+    assert_eq!(clock(&many).knobs_only(), Err(RecipeError::Ticks { limit: 256, found: 257 }));
+    let elsewhere = with("\"REAL\"", "\"REAL\"\nticks = [[1, 6]]");
+    assert_eq!(elsewhere.knobs_only(), Err(RecipeError::Time));
+}
+
+#[test]
+fn seconds_become_runs_and_the_last_one_holds() {
+    assert_eq!(Tick::runs(&[8, 8, 6, 10, 10]), Some((vec![Tick::new(2, 8), Tick::new(1, 6)], 10)));
+    assert_eq!(Tick::runs(&[8, 8]), Some((vec![], 8)));
+    assert_eq!(Tick::runs(&[]), None);
+    let seconds: Vec<_> = (0..=256).collect();
+    assert_eq!(Tick::runs(&seconds).map(|(ticks, stamp)| (ticks.len(), stamp)), Some((256, 256)));
+    assert_eq!(Tick::runs(&[seconds, vec![0]].concat()), None);
+}
+
+#[test]
+fn knobs_of_windows_older_pythons_and_tags_are_printed_as_they_were_read() {
+    let text = TEXT
+        .replace("guesses = []\n", "guesses = []\nsearched = [\"python 3.8, 2 tries\"]\npython = \"3.8\"\n")
+        .replace("path = []\n", "path = []\npython-tag = \"py2.py3\"\n")
+        .replace("modes = \"RAW\"\n", "modes = \"WINDOWS\"\nline-ends = \"CRLF\"\nzip-system = \"WINDOWS\"\n");
+    let recipe = Recipe::parse(&text).unwrap();
+    assert_eq!(recipe.to_toml().unwrap(), text);
+    assert_eq!(recipe.knobs_only(), Ok(()));
+    assert_eq!(recipe.files.modes.apply(0o755), 0o666);
+}
+
+#[test]
+fn a_python_or_tag_that_is_a_path_or_another_setting_is_no_recipe() {
+    for python in ["3", "3.08", "3.8.1", "2.7", "3.+8", "../3.8", "3.8 -c x", ""] {
+        let found = Recipe::parse(&TEXT.replace("guesses", &format!("python = \"{python}\"\nguesses")));
+        assert!(matches!(found, Err(RecipeError::Form(_))), "{python}");
+    }
+    for tag in ["", ".", "py3\\n[egg_info]", "py3 ", "%(HOME)s", "PY3"] {
+        let found = Recipe::parse(&TEXT.replace("path = []", &format!("path = []\npython-tag = \"{tag}\"")));
+        assert!(matches!(found, Err(RecipeError::Form(_))), "{tag}");
+    }
+}
+
+#[test]
 fn commands_and_other_unknown_fields_are_no_recipe() {
     for extra in ["command = \"sh\"\n", "patches = []\n"] {
         let found = Recipe::parse(&format!("{extra}{TEXT}"));

@@ -143,7 +143,7 @@ pub enum Source {
         r#ref: String,
         /// The commit.
         digest: GitDigest,
-        /// SHA-256 of the tree, because a commit id may be SHA-1.
+        /// SHA-256 of the tree, because a commit id may be SHA-1: [`super::tree_sha256`].
         tree_sha256: Sha256,
     },
     /// A published source distribution.

@@ -36,8 +36,9 @@ pub(super) fn is_purl(text: &str) -> bool {
     text.strip_prefix("pkg:").is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_graphic()))
 }
 
-/// docs/TRUST.md 3.6: one spelling per repository, so that a policy's pin can be compared as text.
-pub(super) fn is_repository(text: &str) -> bool {
+/// `git+https://HOST/PATH` in the one spelling per repository of docs/TRUST.md 3.6, so that a policy's pin can be
+/// compared as text.
+pub fn is_repository(text: &str) -> bool {
     let Some((host, path)) = text.strip_prefix("git+https://").and_then(|rest| rest.split_once('/')) else {
         return false;
     };
@@ -54,8 +55,9 @@ fn has_git_suffix(path: &str) -> bool {
     path.len() >= 4 && path.as_bytes()[path.len() - 4..].eq_ignore_ascii_case(b".git")
 }
 
-/// [git-check-ref-format](https://git-scm.com/docs/git-check-ref-format), over printable ASCII.
-pub(super) fn is_ref(text: &str) -> bool {
+/// `refs/tags/NAME` or `refs/heads/NAME` as
+/// [git-check-ref-format](https://git-scm.com/docs/git-check-ref-format) has it, over printable ASCII.
+pub fn is_ref(text: &str) -> bool {
     let Some(name) = text.strip_prefix("refs/tags/").or_else(|| text.strip_prefix("refs/heads/")) else {
         return false;
     };

@@ -587,9 +587,26 @@ fn digests_are_those_of_the_vectors() {
         let digest = record_digest(&rows);
         assert_eq!(json!(digest), case["recordDigest"], "{}", case["name"]);
     }
+    for case in vectors["trees"].as_array().unwrap() {
+        let entries: Vec<(String, String, String)> = serde_json::from_value(case["entries"].clone()).unwrap();
+        let entry = |(path, mode, content): &(String, String, String)| {
+            TreeEntry::new(path.as_bytes(), TreeMode::parse(mode).unwrap(), Sha256::of(content.as_bytes())).unwrap()
+        };
+        let digest = tree_sha256(entries.iter().map(entry).collect());
+        assert_eq!(json!(digest), case["treeSha256"], "{}", case["name"]);
+    }
     let case = &vectors["dependencyRecord"];
     let dependencies: Vec<Dependency> = serde_json::from_value(case["dependencies"].clone()).unwrap();
     let record = dependency_record(&dependencies);
     assert_eq!(std::str::from_utf8(&record).unwrap(), case["canonical"].as_str().unwrap());
     assert_eq!(json!(Digest::from(Sha256::of(&record))), case["digest"]);
+}
+
+#[test]
+fn what_has_no_content_of_its_own_has_no_place_in_a_tree() {
+    for mode in ["160000", "040000", "100664", "0100644", ""] {
+        assert_eq!(TreeMode::parse(mode), None, "{mode:?}");
+    }
+    // With a NUL inside, two trees could have the same lines.
+    assert_eq!(TreeEntry::new(b"a\0b", TreeMode::File, Sha256::of(b"")), None);
 }

@@ -1,4 +1,4 @@
-"""Writes inputs_digest.json: what inputsDigest, recordDigest and the dependency record are, computed without attest.
+"""Writes inputs_digest.json: what inputsDigest, recordDigest, treeSha256 and the dependency record are, computed without attest.
 
 Only integers, ASCII keys and strings occur, so json.dumps with sorted keys and no white space is RFC 8785 here (its
 string escapes for the characters used are the same, and ASCII sorts alike in UTF-16 and in code points).
@@ -98,12 +98,23 @@ for name, rows in [
     )
     records.append({"name": name, "rows": rows, "recordDigest": {"sha256": sha256(canonical(kept))}})
 
+trees = []
+for name, entries in [
+    ("an empty tree", []),
+    ("paths are sorted by their bytes", [["b", "100644", "x"], ["a/b", "100755", "x"], ["a.b", "100644", "y"]]),
+    ("a link is where it points", [["link", "120000", "a/b"], ["\u00f6\n.py", "100644", ""]]),
+]:
+    rows = sorted((path.encode(), mode, sha256(content.encode())) for path, mode, content in entries)
+    text = b"".join(mode.encode() + b" " + path + b"\0" + digest.encode() + b"\n" for path, mode, digest in rows)
+    trees.append({"name": name, "entries": entries, "treeSha256": sha256(text)})
+
 listed = canonical(sorted(DEPENDENCIES, key=lambda d: (d["uri"], d["digest"]["sha256"])))
 with open("inputs_digest.json", "w", encoding="utf-8") as out:
     json.dump(
         {
             "inputs": inputs,
             "records": records,
+            "trees": trees,
             "dependencyRecord": {
                 "dependencies": DEPENDENCIES,
                 "canonical": listed.decode(),

@@ -3,6 +3,8 @@
 use super::*;
 use crate::rebuild::fixture::{self, Part, SECONDS, TIME, dos, part, zip};
 use crate::rebuild::sdist;
+use attest_core::recipe::{LineEnds, Modes, Tick, Umask, ZipSystem};
+use attest_core::statement::Clock;
 
 fn recipe(parts: &[Part], files: &[(&str, &str)]) -> Recipe {
     let name = WheelName::parse("demo-1.0-py3-none-any.whl").unwrap();
@@ -50,6 +52,24 @@ fn several_times_from_setuptools_mean_that_the_clock_is_replayed() {
     parts[0].time = TIME - 1;
     let recipe = recipe(&parts, &[("demo/core.py", "x = 1\n")]);
     assert_eq!((recipe.time.clock, recipe.time.stamp), (Clock::Replayed, Some(SECONDS)));
+}
+
+#[test]
+fn generated_files_of_several_times_mean_that_the_clock_ticked() {
+    let mut parts = fixture::wheel("setuptools (84.2.1)");
+    parts[3].time = TIME + 1;
+    // METADATA has the same text as PKG-INFO and is made anew all the same.
+    let metadata = "Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n";
+    let recipe = recipe(&parts, &[("demo/core.py", "x = 1\n"), ("PKG-INFO", metadata)]);
+    assert_eq!((recipe.time.ticks, recipe.time.stamp), (vec![Tick::new(2, SECONDS)], Some(SECONDS + 2)));
+}
+
+#[test]
+fn a_file_in_dist_info_that_kept_its_own_time_leaves_the_clock_to_trial() {
+    let mut parts = fixture::wheel("setuptools (84.2.1)");
+    (parts[1].time, parts[3].time) = (YEAR_2016, TIME + 1);
+    let time = recipe(&parts, &[("demo/core.py", "x = 1\n")]).time;
+    assert_eq!((time.ticks, time.stamp), (vec![], Some(SECONDS)));
 }
 
 #[test]
@@ -117,6 +137,43 @@ fn a_licence_with_a_tamed_mode_shows_that_the_sdist_was_unpacked_with_a_filter()
 }
 
 #[test]
+fn a_wheel_made_on_windows_is_built_with_its_line_ends_modes_and_zip_entries() {
+    let mut parts = fixture::wheel("setuptools (82.0.0)");
+    for part in &mut parts {
+        part.system = 0;
+    }
+    let files = recipe(&parts, &[]).files;
+    assert_eq!((files.umask, files.modes), (Umask::new(0), Modes::Windows));
+    assert_eq!((files.line_ends, files.zip_system), (Some(LineEnds::Crlf), Some(ZipSystem::Windows)));
+    // One entry from elsewhere, and somebody has put it together.
+    parts[0].system = 3;
+    assert_eq!(recipe(&parts, &[]).files.zip_system, None);
+}
+
+#[test]
+fn a_tag_that_neither_python_nor_the_project_chose_was_the_maintainer_s_option() {
+    let infer_tag = |file: &str, generator: &str, setup_cfg: &str| {
+        let wheel = Wheel::read(&zip(&fixture::wheel(generator))).unwrap();
+        let sdist = sdist::read(&fixture::sdist(&[("setup.cfg", setup_cfg)])).unwrap();
+        let name = WheelName::parse(file).unwrap();
+        infer(&name, &wheel, &sdist, None).unwrap().backend.python_tag.map(String::from)
+    };
+    let (both, three) = ("demo-1.0-py2.py3-none-any.whl", "demo-1.0-py3-none-any.whl");
+    assert_eq!(infer_tag(both, "bdist_wheel (0.37.1)", "").as_deref(), Some("py2.py3"));
+    assert_eq!(infer_tag(both, "bdist_wheel (0.37.1)", "[bdist_wheel]\nuniversal = 1\n"), None);
+    assert_eq!(infer_tag(three, "bdist_wheel (0.37.1)", ""), None);
+    assert_eq!(infer_tag(both, "flit 3.9.0", ""), None);
+}
+
+#[test]
+fn what_a_hook_asks_for_is_new_unless_it_is_known_pinned_or_for_an_extra() {
+    let known = ["hatchling==1.26.3".to_owned(), "wheel".to_owned()];
+    let asked = ["wheel", "hatchling>=1", "hatch-vcs", "flake8; extra == 'dev'"].map(str::to_owned);
+    assert_eq!(unsettled(&asked, &known), ["hatch-vcs"]);
+    assert_eq!(pinned_projects(&["Flit_Core==3.9.0".to_owned(), "wheel>=1".to_owned()]), ["flit-core"]);
+}
+
+#[test]
 fn a_backend_that_built_itself_stays_in_its_tree_and_another_version_does_not() {
     let pyproject = pyproject("[]", "build-backend = 'demo.api'\nbackend-path = ['src']");
     let files = [("pyproject.toml", pyproject.as_str())];
@@ -152,7 +209,8 @@ fn every_inferred_recipe_fits_the_schema() {
     let schema = jsonschema::validator_for(&schema).unwrap();
     let mut mixed = fixture::wheel("setuptools (84.2.1)");
     mixed[0].time = TIME - 1;
-    for parts in [mixed, fixture::wheel("flit 3.7.1"), at(fixture::wheel("hatchling 1.33.0"), YEAR_1980)] {
+    let windows = fixture::wheel("setuptools (82.0.0)").into_iter().map(|part| Part { system: 0, ..part }).collect();
+    for parts in [mixed, windows, fixture::wheel("flit 3.7.1"), at(fixture::wheel("hatchling 1.33.0"), YEAR_1980)] {
         let recipe = recipe(&parts, &[]);
         let mut value = serde_json::to_value(&recipe).unwrap();
         assert_eq!(schema.validate(&value).map_err(|error| error.to_string()), Ok(()));

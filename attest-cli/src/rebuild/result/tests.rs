@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::rebuild::fixture;
 use crate::rebuild::infer::infer;
+use crate::rebuild::lineage::Lineage;
 use crate::rebuild::record::Verdict;
 use crate::rebuild::sdist;
 use crate::rebuild::wheel::Wheel;
@@ -59,7 +60,7 @@ fn record(wheel: &Wheel, verdict: Verdict, rebuilt: &[u8]) -> BuildRecord {
 }
 
 /// A result folder that holds together.
-fn written(verdict: Verdict) -> (tempfile::TempDir, PathBuf) {
+pub(crate) fn written(verdict: Verdict) -> (tempfile::TempDir, PathBuf) {
     let published = fixture::zip(&fixture::wheel("setuptools (82.0.1)"));
     let rebuilt = if verdict == Verdict::Exact { published.clone() } else { b"other".to_vec() };
     let wheel = Wheel::read(&published).unwrap();
@@ -73,7 +74,7 @@ fn written(verdict: Verdict) -> (tempfile::TempDir, PathBuf) {
         buildinfo: b"{}".to_vec(),
         lock: String::new(),
         log: b"building\n".to_vec(),
-        report: Report { verdict, explanation: &[], differences: &[] },
+        report: Report { verdict, explanation: &[], differences: &[], lineage: &Lineage::default() },
         wheel: Some(&rebuilt),
     };
     ResultFolder::write(&path, content).unwrap();
@@ -150,7 +151,8 @@ fn an_older_result_is_replaced_as_a_whole() {
     fs::write(path.join("stale"), "").unwrap();
     let old = ResultFolder::open(&path).unwrap();
     let recipe = Recipe::parse(&old.recipe).unwrap();
-    let report = Report { verdict: Verdict::BuildFailed, explanation: &[], differences: &[] };
+    let lineage = Lineage::default();
+    let report = Report { verdict: Verdict::BuildFailed, explanation: &[], differences: &[], lineage: &lineage };
     let record = BuildRecord { verdict: Verdict::BuildFailed, rebuilt: None, ..old.record.clone() };
     let content = Content {
         record,
@@ -177,6 +179,29 @@ fn a_result_becomes_a_statement_that_reads_back() {
         assert_eq!(build.inputs_digest, expected);
         let statement = Statement::new(subject, predicate).unwrap();
         assert_eq!(Statement::parse(&statement.to_bytes()).unwrap().to_bytes(), statement.to_bytes());
+    }
+}
+
+#[test]
+fn a_commit_becomes_a_statement_where_its_url_has_the_one_spelling() {
+    let rebuilder = || Rebuilder { id: "https://rebuild.example/".to_owned(), version: BTreeMap::new() };
+    for (uri, is_one) in [
+        ("git+https://forge.example/demo/demo", true),
+        ("git+https://forge.example:8443/demo/demo", false),
+        ("git+file:///home/me/demo", false),
+    ] {
+        let (_folder, path) = written(Verdict::Exact);
+        change(&path, |record| {
+            record["origin"] = "GIT".into();
+            record["source"] = json!([{
+                "uri": uri,
+                "ref": "refs/tags/v1.0",
+                "digest": { "gitCommit": "65486e4383f9f411da95937451205d3c7b61b9e1" },
+                "treeSha256": ArtifactDigest::of(b"tree").to_string(),
+            }]);
+        });
+        let (subject, predicate) = ResultFolder::open(&path).unwrap().statement_parts(rebuilder()).unwrap();
+        assert_eq!(Statement::new(subject, predicate).is_ok(), is_one, "{uri}");
     }
 }
 

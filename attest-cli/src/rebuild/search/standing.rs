@@ -1,0 +1,74 @@
+//! How near a build comes to the published wheel.
+
+use std::fmt;
+
+use attest_core::statement::DifferenceKind;
+
+use crate::rebuild::build::Built;
+use crate::rebuild::compare::{self, Found, Sides};
+use crate::rebuild::wheel::Wheel;
+
+/// From near to far. What the files contain counts before what the container says about them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Standing {
+    /// The same file.
+    Exact,
+    /// Every file is the same; so many entries of the container are not.
+    Container(usize),
+    /// Only `.dist-info` differs, by so many lines.
+    Metadata(usize),
+    /// No wheel came out.
+    Failed,
+    /// Code differs.
+    Code,
+}
+
+impl Standing {
+    pub(super) fn of(published: &Wheel, built: &Result<Built, String>) -> Self {
+        let Ok(ours) = built.as_ref().map_err(drop).and_then(|built| Wheel::read(&built.bytes).map_err(drop)) else {
+            return Self::Failed;
+        };
+        if ours.digest() == published.digest() {
+            return Self::Exact;
+        }
+        let found = compare::compare(published, &ours, Sides::PublishedAndRebuilt);
+        let (container, content): (Vec<&Found>, Vec<&Found>) = found.iter().partition(|one| is_container(one.kind));
+        if content.is_empty() {
+            return Self::Container(container.len());
+        }
+        let is_metadata = |one: &&Found| published.is_metadata(&one.path) || ours.is_metadata(&one.path);
+        if content.iter().all(is_metadata) {
+            Self::Metadata(content.iter().map(|one| one.detail.len().max(1)).sum())
+        } else {
+            Self::Code
+        }
+    }
+
+    /// Whether the files are the same.
+    pub(super) fn has_all_content(self) -> bool {
+        matches!(self, Self::Exact | Self::Container(_))
+    }
+}
+
+fn is_container(kind: DifferenceKind) -> bool {
+    use DifferenceKind::{Compression, Content, OnlyInPublished, OnlyInRebuilt, Order, ZipMetadata};
+    match kind {
+        ZipMetadata | Order | Compression => true,
+        Content | OnlyInPublished | OnlyInRebuilt => false,
+    }
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact => f.write_str("the very file"),
+            Self::Container(entries) => write!(f, "the same files, {entries} zip entries differ"),
+            Self::Metadata(lines) => write!(f, "the same code, {lines} lines of metadata differ"),
+            Self::Failed => f.write_str("no wheel"),
+            Self::Code => f.write_str("other code"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
