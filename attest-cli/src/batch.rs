@@ -214,8 +214,8 @@ impl<'a> Batch<'a> {
         if !lock(&self.claimed).insert((name.to_owned(), pinned.digest())) {
             return Ok(End::Duplicate { name: name.to_owned() });
         }
-        if pinned.is_remote()
-            && let Some(before) = self.journal.pin(name, pinned.digest())?
+        if let Some(published) = pinned.published_as()
+            && let Some(before) = self.journal.pin(&published, pinned.digest())?
         {
             return Err(changed(pinned.name(), before, pinned.digest()).into());
         }
@@ -248,10 +248,11 @@ impl<'a> Batch<'a> {
         }
         // A crash may have come before the copies.
         self.shelf.put(&folder).ok()?;
+        let words = folder.words().ok()?;
         Some(Outcome {
-            explanation: folder.explanation().ok()?,
+            explanation: words.explanation,
             // In the report, for whoever asks.
-            lineage: Lineage::default(),
+            lineage: Lineage::noted(words.lineage.notes),
             folder,
             source: finished.source,
             backend: finished.backend,

@@ -10,7 +10,7 @@
 //! | [`made`], [`archive`] | what came out |
 //! | [`symptom`] | what differs |
 //! | [`trace`], [`cause`], [`narrow`] | why: from the differing bytes, then by building again |
-//! | [`fixes`] | what to do about it |
+//! | [`fixes`](mod@fixes) | what to do about it |
 //!
 //! The code is the user's own, and runs as the user, with the network: this is a test, and no clean room.
 
@@ -109,7 +109,7 @@ pub(crate) fn check(options: &Options, progress: &dyn Fn(&str)) -> anyhow::Resul
     let builder = builder(options, &tree, &scratch, &plan, progress)?;
     if matches!(builder, Builder::Command(_)) && !bench::shows_order(&scratch.file("order"))? {
         plan.add_not_varied(
-            "order",
+            "listing",
             "files are created in another order, but this filesystem lists them by an order of its own: put TMPDIR on a tmpfs",
         );
     }

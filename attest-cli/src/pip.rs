@@ -272,3 +272,37 @@ fn succeed(output: Output) -> anyhow::Result<Vec<u8>> {
     let lines: Vec<_> = said.lines().filter(|line| !line.trim().is_empty()).collect();
     bail!("{}", lines[lines.len().saturating_sub(6)..].join("\n"))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_wheel_that_pip_would_take_comes_first() {
+        let settings = json!({
+            "index_url": "https://index.example/simple", "extra_index_urls": [], "no_index": false, "find_links": [],
+            "cert": null, "proxy": null, "timeout": 15.0, "trusted_hosts": [],
+            "tags": ["cp311-cp311-manylinux_2_28_x86_64", "cp39-abi3-manylinux_2_17_x86_64", "py3-none-any"],
+            "interpreter": { "executable": "/usr/bin/python3", "prefixes": [], "version": "3.11.7" },
+        });
+        let settings: Settings = serde_json::from_value(settings).unwrap();
+        let order = |name: &str| settings.preference(&WheelName::parse(name).unwrap());
+        let best = [
+            "a-1-cp311-cp311-manylinux_2_17_x86_64.manylinux_2_28_x86_64.whl",
+            "a-1-cp39-abi3-manylinux_2_17_x86_64.whl",
+            "a-1-10-py2.py3-none-any.whl",
+            "a-1-9b-py3-none-any.whl",
+            "a-1-9a-py3-none-any.whl",
+            "a-1-py3-none-any.whl",
+        ];
+        assert!(best.is_sorted_by(|better, worse| order(better) < order(worse)));
+        assert!(best.iter().all(|name| order(name).is_some()));
+        for other in
+            ["a-1-py2-none-any.whl", "a-1-cp311-cp311-win_amd64.whl", "a-1-cp311-abi3-manylinux_2_17_x86_64.whl"]
+        {
+            assert_eq!(order(other), None, "{other}");
+        }
+    }
+}

@@ -5,6 +5,7 @@
 //! | [`workshop`] | one rebuild from its target to its result |
 //! | [`target`] | finds the published wheel, digest first |
 //! | [`source`], [`sdist`], [`git`], [`tree`] | find what it was built from, and read it without trusting it |
+//! | [`platform`] | says which wheels can be rebuilt here, and why not the others |
 //! | [`zip`], [`wheel`] | read wheels without trusting them |
 //! | [`infer`], [`zone`] | work out how the wheel was built: a recipe |
 //! | [`search`], [`pythons`] | try other tools where only generated metadata differs |
@@ -13,6 +14,8 @@
 //! | [`attempt`], [`build`] | run the project's hooks as a recipe says, twice, without network |
 //! | [`lineage`] | says where the source comes from: whether the sdist is what a commit gives |
 //! | [`compare`], [`explain`], [`finding`] | say what came out |
+//! | [`elf`], [`traces`] | read compiled code: how two builds of it differ, and where one was built |
+//! | [`native`] | what a wheel with compiled code says about the machine that built it |
 //! | [`record`], [`result`] | keep it, so that it can be signed |
 //!
 //! There are two phases. The fetch phase has a network and runs no project code; everything that a project can influence
@@ -22,6 +25,7 @@ pub(crate) mod attempt;
 pub(crate) mod build;
 pub(crate) mod buildinfo;
 pub(crate) mod compare;
+pub(crate) mod elf;
 pub(crate) mod environment;
 pub(crate) mod explain;
 pub(crate) mod finding;
@@ -31,6 +35,8 @@ pub(crate) mod git;
 pub(crate) mod infer;
 pub(crate) mod inventory;
 pub(crate) mod lineage;
+pub(crate) mod native;
+pub(crate) mod platform;
 pub(crate) mod pythons;
 pub(crate) mod record;
 pub(crate) mod result;
@@ -38,6 +44,7 @@ pub(crate) mod sdist;
 pub(crate) mod search;
 pub(crate) mod source;
 pub(crate) mod target;
+pub(crate) mod traces;
 pub(crate) mod tree;
 pub(crate) mod wheel;
 pub(crate) mod workshop;

@@ -17,6 +17,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use attest_core::recipe::Paths;
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde::Serialize;
 
@@ -95,6 +96,14 @@ pub(crate) enum SandboxError {
         /// Bytes below `/build`.
         found: u64,
     },
+    /// Something has to be where the interpreter is.
+    #[error("expected a place to build in that is free here, found {} and the interpreter in {}", found.display(), prefix.display())]
+    Place {
+        /// The place.
+        found: PathBuf,
+        /// Of the interpreter.
+        prefix: PathBuf,
+    },
     /// A folder that hides what is in it.
     #[error("expected to see all that the build writes, found a folder that does not open: {0}")]
     Hidden(io::Error),
@@ -110,6 +119,8 @@ pub(crate) struct Room<'a> {
     interpreter: &'a Interpreter,
     environment: Option<&'a Path>,
     folder: &'a Path,
+    source_at: PathBuf,
+    environment_at: PathBuf,
 }
 
 /// What is run in a room: a Python script that was put into its `run` folder.
@@ -143,13 +154,34 @@ impl<'a> Room<'a> {
             folder.join("run/passwd"),
             "build:x:1000:1000::/build/home:/bin/sh\nroot:x:0:0::/build/home:/bin/sh\n",
         )?;
-        Ok(Self { isolation, interpreter, environment, folder })
+        let (source_at, environment_at) = (Path::new(BUILD).join("src"), ENVIRONMENT.into());
+        Ok(Self { isolation, interpreter, environment, folder, source_at, environment_at })
+    }
+
+    /// Shows the source and the environment at other places. Without isolation there is only one place for them, so
+    /// nothing changes. Where the interpreter is, neither can be.
+    pub(crate) fn with_paths(mut self, paths: &Paths) -> Result<Self, SandboxError> {
+        for path in paths.build.iter().chain(&paths.environment) {
+            let place = Path::new(path.as_str());
+            let taken = |prefix: &&PathBuf| prefix.starts_with(place) || place.starts_with(prefix);
+            if let Some(prefix) = self.interpreter.prefixes.iter().find(taken) {
+                return Err(SandboxError::Place { found: place.to_owned(), prefix: prefix.clone() });
+            }
+        }
+        if let Some(build) = &paths.build {
+            self.source_at = build.as_str().into();
+        }
+        if let Some(environment) = &paths.environment {
+            self.environment_at = environment.as_str().into();
+        }
+        Ok(self)
     }
 
     /// A folder of the room as code inside sees it.
     pub(crate) fn inside(&self, name: &str) -> PathBuf {
         match self.isolation {
             Isolation::None => self.folder.join(name),
+            Isolation::Bubblewrap | Isolation::Unshare if name == "src" => self.source_at.clone(),
             Isolation::Bubblewrap | Isolation::Unshare => Path::new(BUILD).join(name),
         }
     }
@@ -217,7 +249,7 @@ impl<'a> Room<'a> {
     fn python(&self) -> PathBuf {
         match self.environment {
             Some(environment) if self.isolation == Isolation::None => environment.join("bin/python"),
-            Some(_) => Path::new(ENVIRONMENT).join("bin/python"),
+            Some(_) => self.environment_at.join("bin/python"),
             None => self.interpreter.executable.clone(),
         }
     }
@@ -250,8 +282,15 @@ impl<'a> Room<'a> {
         mounts.push(("ro", self.folder.join("run/passwd"), "/etc/passwd".into()));
         mounts.push(("rw", self.folder.to_owned(), build.to_owned()));
         mounts.push(("ro", self.folder.join("run"), build.join("run")));
+        if self.source_at != build.join("src") {
+            mounts.push(("rw", self.folder.join("src"), self.source_at.clone()));
+        }
         if let Some(environment) = self.environment {
             mounts.push(("ro", environment.to_owned(), ENVIRONMENT.into()));
+            // Beside it, since scripts in it begin with the path that they were installed for.
+            if self.environment_at != Path::new(ENVIRONMENT) {
+                mounts.push(("ro", environment.to_owned(), self.environment_at.clone()));
+            }
         }
         mounts
     }
@@ -272,7 +311,8 @@ impl<'a> Room<'a> {
     fn bubblewrap(&self) -> Command {
         let mut command = Command::new("bwrap");
         command.args(["--unshare-all", "--unshare-user", "--uid", "1000", "--gid", "1000", "--hostname", "build"]);
-        command.args(["--die-with-parent", "--new-session", "--cap-drop", "ALL"]);
+        // Before what may lie below it.
+        command.args(["--die-with-parent", "--new-session", "--cap-drop", "ALL", "--tmpfs", "/tmp"]);
         for (kind, from, to) in self.mounts() {
             let flag = match kind {
                 "link" => "--symlink",
@@ -281,7 +321,7 @@ impl<'a> Room<'a> {
             };
             command.arg(flag).arg(from).arg(to);
         }
-        command.args(["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--chdir", "/build/src", "--"]);
+        command.args(["--proc", "/proc", "--dev", "/dev", "--chdir"]).arg(&self.source_at).arg("--");
         command
     }
 
@@ -300,7 +340,7 @@ impl<'a> Room<'a> {
             "--pid",
         ]);
         command.args(["--ipc", "--uts", "--fork", "--kill-child", "--", "/bin/sh", "-c", ROOM_SCRIPT, "room"]);
-        command.arg(self.folder.join("root"));
+        command.arg(self.folder.join("root")).arg(&self.source_at);
         for (kind, from, to) in self.mounts() {
             command.arg(kind).arg(from).arg(to);
         }

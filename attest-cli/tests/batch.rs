@@ -121,7 +121,7 @@ fn every_line_of_a_lock_is_counted_and_one_failure_stops_nothing() {
     let good = scene.index.publish("good", 0.0, &[]);
     let other = scene.index.publish("other", 0.0, &["other-1.0.dist-info/NOTICE"]);
     scene.index.publish("pinned", 0.0, &[]);
-    let native = "native-1.0-cp311-cp311-manylinux_2_17_x86_64.whl";
+    let native = "native-1.0-cp311-cp311-win_amd64.whl";
     scene.index.put("native", vec![(native.to_owned(), b"x".to_vec())]);
     scene.index.publish("onlysource", 0.0, &[]);
     scene.index.put("onlysource", vec![("onlysource-1.0.tar.gz".to_owned(), b"x".to_vec())]);

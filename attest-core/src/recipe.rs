@@ -38,11 +38,13 @@ use serde::{Deserialize, Serialize};
 
 mod error;
 mod files;
+mod paths;
 mod python;
 mod time;
 
 pub use error::RecipeError;
 pub use files::{Files, LineEnds, Modes, Umask, ZipSystem};
+pub use paths::{BuildPath, Paths, TemporaryName};
 pub use python::{PythonTag, PythonVersion};
 pub use time::{Tick, Time};
 
@@ -79,6 +81,9 @@ pub struct Recipe {
     pub time: Time,
     /// What files look like.
     pub files: Files,
+    /// Where the build happens, where that shows in the wheel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paths: Option<Paths>,
     /// The rest of the environment. Nothing else is set but `HOME`, `PATH`, `TMPDIR` and what [`Time`] implies.
     pub variables: BTreeMap<String, String>,
 }
@@ -132,6 +137,7 @@ impl Recipe {
             return Err(RecipeError::Variable { found: excerpt(name) });
         }
         self.time.check()?;
+        self.paths.as_ref().map_or(Ok(()), Paths::check)?;
         if let Some(line) = self.requirements.build.iter().find(|line| !is_plain(line)) {
             return Err(RecipeError::Requirement { found: excerpt(line) });
         }

@@ -39,9 +39,9 @@ pub(super) struct Finished {
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "camelCase")]
 enum Line {
-    /// A server said that the file of this name has this digest.
+    /// A server said that the file of this name, or at this URL, has this digest.
     Pinned {
-        wheel: String,
+        published: String,
         sha256: ArtifactDigest,
     },
     Finished(Finished),
@@ -112,12 +112,12 @@ impl Journal {
     }
 
     /// Holds a published file to what it was before. The digest it was pinned to, where that is another one.
-    pub(super) fn pin(&self, wheel: &str, sha256: ArtifactDigest) -> Result<Option<ArtifactDigest>, JournalError> {
-        let known = self.state().pinned.get(wheel).copied();
+    pub(super) fn pin(&self, published: &str, sha256: ArtifactDigest) -> Result<Option<ArtifactDigest>, JournalError> {
+        let known = self.state().pinned.get(published).copied();
         match known {
             Some(known) if known == sha256 => Ok(None),
             Some(known) => Ok(Some(known)),
-            None => self.append(Line::Pinned { wheel: wheel.to_owned(), sha256 }).map(|()| None),
+            None => self.append(Line::Pinned { published: published.to_owned(), sha256 }).map(|()| None),
         }
     }
 
@@ -153,9 +153,9 @@ impl Journal {
 impl State {
     fn remember(&mut self, line: Line) {
         match line {
-            Line::Pinned { wheel, sha256 } => {
+            Line::Pinned { published, sha256 } => {
                 // The first one holds.
-                self.pinned.entry(wheel).or_insert(sha256);
+                self.pinned.entry(published).or_insert(sha256);
             }
             Line::Finished(finished) => {
                 self.finished.insert(finished.inputs, finished);

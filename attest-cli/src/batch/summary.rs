@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use attest_core::statement::Network;
 use serde_json::{Value, json};
 
 use super::{End, Entry};
@@ -31,6 +32,11 @@ impl Entry {
             End::NotAttestable { name, .. } | End::Duplicate { name } if !name.is_empty() => name,
             _ => &self.target,
         }
+    }
+
+    /// Whether its build could reach the network.
+    pub(crate) fn was_open(&self) -> bool {
+        matches!(&self.end, End::Done { outcome, .. } if outcome.folder.record().environment.network != Network::None)
     }
 
     /// How long it took, where something was built in this run.

@@ -199,6 +199,11 @@ fn report(report: &Report, out: &Output) -> anyhow::Result<ExitCode> {
             for entry in entries {
                 print_posting(entry, out);
             }
+            let open = entries.iter().filter(|entry| entry.was_open()).count();
+            if open > 0 {
+                out.warning(format!("{open} of them could reach the network while being built: these do not vote"));
+                out.hint("install bubblewrap, or allow user namespaces, and rebuild with --fresh");
+            }
         }
     }
     if let Some(error) = stopped {

@@ -14,7 +14,7 @@ use super::source::Source;
 use super::tree::Order;
 use crate::pip::Interpreter;
 use crate::sandbox::{Isolation, Job, Limits, Room, RoomFolder, SandboxError};
-use attest_core::recipe::{LineEnds, Modes, PythonTag, Recipe, Tick, ZipSystem};
+use attest_core::recipe::{LineEnds, Modes, PythonTag, Recipe, TemporaryName, Tick, ZipSystem};
 
 mod sdist;
 
@@ -144,6 +144,7 @@ struct HookJob<'a> {
     out: std::path::PathBuf,
     umask: u32,
     stamp: Option<i64>,
+    temporary: &'a [TemporaryName],
     ticks: &'a [Tick],
     modes: Modes,
     line_ends: Option<&'static str>,
@@ -192,7 +193,10 @@ impl Builder<'_> {
         folder: &'r Path,
         order: Order,
     ) -> anyhow::Result<Room<'r>> {
-        let room = Room::new(self.isolation, self.interpreter, Some(environment), folder)?;
+        let mut room = Room::new(self.isolation, self.interpreter, Some(environment), folder)?;
+        if let Some(paths) = &self.recipe.paths {
+            room = room.with_paths(paths)?;
+        }
         self.source
             .lay_out(&room.outside("src"), &self.recipe.files, order)
             .context("expected to lay out the source")?;
@@ -203,6 +207,7 @@ impl Builder<'_> {
             out: room.inside("out"),
             umask: self.recipe.files.umask.bits(),
             stamp: self.recipe.time.stamp,
+            temporary: self.recipe.paths.as_ref().map_or(&[], |paths| &paths.temporary),
             ticks: &self.recipe.time.ticks,
             modes: self.recipe.files.modes,
             line_ends: self.recipe.files.line_ends.map(|LineEnds::Crlf| "\r\n"),
@@ -228,7 +233,7 @@ impl Builder<'_> {
             SandboxError::Time { .. } | SandboxError::Disk { .. } | SandboxError::Hidden(_) => {
                 BuildError::Limit(error).into()
             }
-            SandboxError::Io(_) | SandboxError::Interrupted => anyhow::Error::from(error),
+            SandboxError::Io(_) | SandboxError::Place { .. } | SandboxError::Interrupted => anyhow::Error::from(error),
         })?;
         if status.success() {
             return Ok(room);

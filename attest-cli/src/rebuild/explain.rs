@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use attest_core::statement::DifferenceKind;
 
 use super::compare::{Found, Sides};
+use super::elf;
 
 /// Longer texts are not compared line by line.
 const MAX_TEXT: usize = 256 << 10;
@@ -66,7 +67,8 @@ fn kind_in_words(kind: DifferenceKind, sides: Sides) -> String {
 /// Lines that only one side has, `-` published, `+` rebuilt; for binaries and big files where they part.
 pub(crate) fn text_difference(published: &[u8], rebuilt: &[u8], sides: Sides) -> Vec<String> {
     let (Ok(theirs), Ok(ours)) = (std::str::from_utf8(published), std::str::from_utf8(rebuilt)) else {
-        return vec![first_difference(published, rebuilt, sides)];
+        return elf::difference::difference(published, rebuilt, sides)
+            .unwrap_or_else(|| vec![first_difference(published, rebuilt, sides)]);
     };
     if theirs.len() > MAX_TEXT || ours.len() > MAX_TEXT {
         return vec![first_difference(published, rebuilt, sides)];

@@ -9,6 +9,7 @@ import re
 import resource
 import runpy
 import sys
+import tempfile
 import time
 import zipfile
 
@@ -45,6 +46,25 @@ def replay_clock(stamp, ticks):
 
     time.gmtime = replay(time.gmtime)
     time.localtime = replay(time.localtime)
+
+
+def replay_temporary(names):
+    """A folder whose name shows in the published wheel gets that name, as long as it is free."""
+    real = tempfile.mkdtemp
+
+    def mkdtemp(suffix=None, prefix=None, dir=None):
+        for name in names:
+            # Eight characters are made up.
+            if not suffix and name[:-8] == (tempfile.template if prefix is None else prefix):
+                path = os.path.abspath(os.path.join(dir or tempfile.gettempdir(), name))
+                try:
+                    os.mkdir(path, 0o700)
+                except FileExistsError:
+                    continue
+                return path
+        return real(suffix, prefix, dir)
+
+    tempfile.mkdtemp = mkdtemp
 
 
 def end_lines_with(ends):
@@ -155,4 +175,5 @@ if __name__ == "__main__":
         make_zips_on(JOB["zip_system"])
     if JOB["stamp"] is not None:
         replay_clock(JOB["stamp"], JOB["ticks"])
+    replay_temporary(JOB["temporary"])
     run(JOB)

@@ -8,6 +8,8 @@ use attest_core::recipe::{self, Backend, PythonTag, Recipe, Requirements};
 
 use self::pyproject::BuildSystem;
 use self::requirements::same_project;
+use super::native::Evidence;
+use super::traces;
 use super::tree::Tree;
 use super::wheel::Wheel;
 
@@ -51,6 +53,7 @@ pub(crate) fn infer(
         guesses
             .push("the index does not say when the wheel was uploaded: build requirements are the newest".to_owned());
     }
+    guesses.extend(Evidence::of(name, wheel).iter().flat_map(Evidence::guesses));
     let (mut backend, build) = generator.backend(name, wheel, system, &mut guesses);
     backend.python_tag = generator.python_tag(name, wheel, sdist);
     let time = clock::infer(&generator, wheel, sdist, &mut guesses);
@@ -65,6 +68,7 @@ pub(crate) fn infer(
         requirements: Requirements { build, cutoff },
         time,
         files: container::infer(&generator, wheel, sdist),
+        paths: traces::paths(wheel, sdist),
         variables: [("LC_ALL", "C.UTF-8"), ("PYTHONHASHSEED", "0")]
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .into(),

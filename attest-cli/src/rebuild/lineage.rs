@@ -45,6 +45,11 @@ pub(crate) enum TimeOf {
 }
 
 impl Lineage {
+    /// Of a result that is kept: what was said about it then.
+    pub(crate) fn noted(notes: Vec<String>) -> Self {
+        Self { notes, ..Self::default() }
+    }
+
     /// What the source alone tells. Nothing about an sdist, which names no commit.
     pub(crate) fn of(source: &Source, wheel: &Wheel, recipe: &Recipe, verdict: Verdict) -> Self {
         let Source::Git(checkout) = source else { return Self::default() };

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::compare::Found;
 use super::lineage::Lineage;
+use super::native::Evidence;
 use super::result::ResultError;
 
 /// The value of `schema`.
@@ -132,4 +133,7 @@ pub(crate) struct Report<'a> {
     pub(crate) differences: &'a [Found],
     /// Where the source comes from.
     pub(crate) lineage: &'a Lineage,
+    /// Of a wheel with compiled code: what it says about where it was built.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) native: Option<&'a Evidence>,
 }

@@ -123,6 +123,22 @@ pub(crate) struct Content<'a> {
     pub(crate) wheel: Option<&'a [u8]>,
 }
 
+/// The words of `report.json`.
+#[derive(Debug, serde::Deserialize)]
+pub(crate) struct Words {
+    /// What differs.
+    pub(crate) explanation: Vec<String>,
+    /// About the source.
+    pub(crate) lineage: Notes,
+}
+
+/// What was noted about a source.
+#[derive(Debug, serde::Deserialize)]
+pub(crate) struct Notes {
+    /// One line each.
+    pub(crate) notes: Vec<String>,
+}
+
 /// A folder that holds together: every file has the digest that the record gives.
 #[derive(Debug)]
 pub(crate) struct ResultFolder {
@@ -188,13 +204,9 @@ impl ResultFolder {
         Ok(ArtifactDigest::of(&read(&self.path, RECORD)?))
     }
 
-    /// What was written about the differences, for people.
-    pub(crate) fn explanation(&self) -> Result<Vec<String>, ResultError> {
-        #[derive(serde::Deserialize)]
-        struct Words {
-            explanation: Vec<String>,
-        }
-        Ok(serde_json::from_slice::<Words>(&read(&self.path, REPORT)?)?.explanation)
+    /// What was written about it for people.
+    pub(crate) fn words(&self) -> Result<Words, ResultError> {
+        Ok(serde_json::from_slice(&read(&self.path, REPORT)?)?)
     }
 
     /// What the statement will say.

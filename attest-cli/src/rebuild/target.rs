@@ -7,6 +7,7 @@ use anyhow::{Context as _, ensure};
 use attest_core::artifact::{ArtifactDigest, ProjectName, Version, WheelName, file_name_from_url};
 use reqwest::Url;
 
+use super::platform;
 use super::wheel::Wheel;
 use super::zip;
 use crate::exit::{Exit, Failure};
@@ -92,16 +93,7 @@ impl std::fmt::Display for Target {
                 write!(f, "{}=={}", project.as_str(), version.as_str())
             }
             Self::File(path) => write!(f, "{}", path.display()),
-            Self::Url(remote) => {
-                // Never the credentials that a URL may hold.
-                write!(
-                    f,
-                    "{}://{}{}",
-                    remote.url.scheme(),
-                    remote.url.host_str().unwrap_or_default(),
-                    remote.url.path()
-                )
-            }
+            Self::Url(remote) => f.write_str(&shown(&remote.url)),
         }
     }
 }
@@ -119,7 +111,8 @@ pub(crate) struct Pinned {
 #[derive(Clone, Debug)]
 enum Place {
     Disk(PathBuf),
-    Server(Box<IndexFile>),
+    Index(Box<IndexFile>),
+    Url(Box<IndexFile>),
 }
 
 /// The wheel that the result is compared with.
@@ -149,15 +142,20 @@ impl Pinned {
         (self.name.as_str(), self.digest, self.uploaded.as_deref())
     }
 
-    /// Whether it came from a server, where a file never changes under its name.
-    pub(crate) fn is_remote(&self) -> bool {
-        matches!(self.place, Place::Server(_))
+    /// The name under which it was published and will never change; none for a file on disk. Never with the credentials
+    /// that a URL may hold.
+    pub(crate) fn published_as(&self) -> Option<String> {
+        match &self.place {
+            Place::Disk(_) => None,
+            Place::Index(file) => Some(file.name.clone()),
+            Place::Url(file) => Some(shown(&file.url)),
+        }
     }
 
     /// Reads the wheel, and holds it to its digest.
     pub(crate) fn open(&self, index: &Index) -> anyhow::Result<Published> {
         let bytes = match &self.place {
-            Place::Server(file) => index.fetch(file, self.digest, zip::MAX_FILE)?,
+            Place::Index(file) | Place::Url(file) => index.fetch(file, self.digest, zip::MAX_FILE)?,
             Place::Disk(path) => read_disk(path)?,
         };
         let found = ArtifactDigest::of(&bytes);
@@ -165,9 +163,15 @@ impl Pinned {
             return Err(changed(&self.name, self.digest, found).into());
         }
         let wheel = Wheel::read(&bytes).with_context(|| format!("{} is not a wheel", self.name.as_str()))?;
-        check_pure(&self.name, &wheel)?;
+        check_purity(&self.name, &wheel)?;
         Ok(Published { name: self.name.clone(), wheel, uploaded: self.uploaded.clone() })
     }
+}
+
+/// Without credentials.
+fn shown(url: &Url) -> String {
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path())
 }
 
 /// docs/TRUST.md 1.5: bytes that are not what they were pinned to are proof of something, and no outage.
@@ -182,20 +186,48 @@ fn read_disk(path: &Path) -> anyhow::Result<Vec<u8>> {
     fs::read(path).with_context(|| format!("expected to read {}", path.display()))
 }
 
-/// Why a wheel of this name cannot be rebuilt here; nothing where it can.
-fn not_attestable(name: &WheelName) -> Option<&'static str> {
-    (!is_pure_name(name)).then_some("a wheel for one platform, which cannot be rebuilt yet")
-}
-
-fn is_pure_name(name: &WheelName) -> bool {
-    name.abi == "none" && name.platform == "any"
-}
-
-fn check_pure(name: &WheelName, wheel: &Wheel) -> anyhow::Result<()> {
+/// A wheel that is named for everybody has to say the same inside.
+fn check_purity(name: &WheelName, wheel: &Wheel) -> anyhow::Result<()> {
     ensure!(
-        is_pure_name(name) && wheel.is_pure(),
-        "expected a pure wheel (none-any, Root-Is-Purelib: true), found {}: wheels with compiled code cannot be rebuilt yet",
+        !platform::is_pure(name) || wheel.is_pure(),
+        "expected Root-Is-Purelib: true in {}, whose name says that it is for any platform",
         name.as_str()
     );
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Option<Target> {
+        text.parse().ok()
+    }
+
+    #[test]
+    fn targets_are_told_apart_by_their_form() {
+        assert!(matches!(parsed("Requests"), Some(Target::Newest(name)) if name.as_str() == "requests"));
+        assert!(matches!(parsed("requests == 2.0"), Some(Target::Release(_, version)) if version.as_str() == "2.0"));
+        assert!(matches!(parsed("./demo-1.0-py3-none-any.whl"), Some(Target::File(_))));
+        assert!(matches!(parsed("https://host/a%2Bb-1-py3-none-any.whl"), None | Some(Target::Url(_))));
+        for text in ["", "==1", "a>=1", "a==", "a==1.*", "a.tar.gz", "../a", "a b", "ftp://host/a-1-py3-none-any.whl"] {
+            assert!(parsed(text).is_none(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_url_names_a_wheel_and_its_fragment_is_a_digest_or_an_error() {
+        let url = "https://user:secret@host:8443/files/demo-1.0-py3-none-any.whl";
+        let digest = ArtifactDigest::of(b"wheel");
+        let Some(Target::Url(remote)) = parsed(&format!("{url}#sha256={digest}")) else {
+            panic!("expected a URL");
+        };
+        assert_eq!(remote.digest, Some(digest));
+        let target = Target::Url(remote);
+        assert_eq!(target.to_string(), "https://host:8443/files/demo-1.0-py3-none-any.whl", "no credentials");
+        for fragment in ["sha256=00", "md5=00", "egg=demo", "sha512=00"] {
+            assert!(parsed(&format!("{url}#{fragment}")).is_none(), "{fragment}");
+        }
+        assert!(parsed("https://host/demo-1.0.tar.gz").is_none());
+    }
 }

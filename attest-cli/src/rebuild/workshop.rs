@@ -17,6 +17,7 @@ use super::git::address::GitAddress;
 use super::infer;
 use super::inventory::Inventory;
 use super::lineage::Lineage;
+use super::platform::Here;
 use super::record::{self, BuildRecord, RecordedFile, Report, Verdict};
 use super::result::{Content, ResultError, ResultFolder};
 use super::search;
@@ -92,7 +93,8 @@ impl Workshop {
 
     /// The files of a target, each with its digest; `all`: every file of a release.
     pub(crate) fn pin(&self, target: &Target, all: bool, say: &dyn Fn(&str)) -> anyhow::Result<Vec<Selected>> {
-        Pinning { pip: &self.pip, index: &self.index, all, say }.pin(target)
+        let here = &Here::of(&self.pip.settings().interpreter);
+        Pinning { pip: &self.pip, index: &self.index, here, all, say }.pin(target)
     }
 
     /// Rebuilds one wheel. An error means that nothing could be said; everything else is in the outcome.
@@ -108,7 +110,7 @@ impl Workshop {
         // Before any code of the project runs: what it does to its room, it cannot do to this.
         let inventory = self.inventory()?;
         let attempt = search::search(&self.bench(&source, log.path(), progress), &published.wheel, recipe)?;
-        let (recipe, finding) = (&attempt.recipe, Finding::of(&published.wheel, &attempt));
+        let (recipe, finding) = (&attempt.recipe, Finding::of(&published, &attempt));
         let mut lineage = Lineage::of(&source, &published.wheel, recipe, finding.verdict);
         self.ask_publisher(&published, &source, &mut lineage);
         self.hold_against(&published, &mut source, recipe, (log.path(), progress), &mut lineage)?;
@@ -232,6 +234,7 @@ impl Workshop {
                 explanation: &finding.explanation,
                 differences: &finding.differences,
                 lineage,
+                native: finding.native.as_ref(),
             },
             wheel: first.map(|built| built.bytes.as_slice()),
         };
@@ -253,7 +256,8 @@ fn environment(inventory: &Inventory, recipe: &Recipe, pure: bool) -> Environmen
         build_path: if inventory.isolation == Isolation::None {
             "temporary".to_owned()
         } else {
-            format!("{BUILD}/src")
+            let build = recipe.paths.as_ref().and_then(|paths| paths.build.as_ref());
+            build.map_or_else(|| format!("{BUILD}/src"), |build| build.as_str().to_owned())
         },
         clock: recipe.time.clock,
         network: inventory.network,

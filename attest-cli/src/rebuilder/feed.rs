@@ -53,13 +53,13 @@ impl Reader {
                 let releases = releases::parse(&fetch::get(url, releases::MAX_FEED)?)?;
                 let catalog = catalog()?;
                 let wishes = releases.iter().map(|release| catalog.wheel(release));
-                (known(wishes), None)
+                (known(wishes)?, None)
             }
             FeedSource::Top { from, first } => {
                 let names = top::names(&top::load(from)?, *first)?;
                 let catalog = catalog()?;
                 let wishes = names.iter().map(|name| catalog.newest(name));
-                (known(wishes), None)
+                (known(wishes)?, None)
             }
             FeedSource::Log { url, vkey } => {
                 let name = name(feed)?;
@@ -75,9 +75,23 @@ impl Reader {
     }
 }
 
-/// What there is to rebuild. A project that the index does not have, or has only wheels for platforms of, is left out.
-fn known(wishes: impl Iterator<Item = anyhow::Result<Option<Wish>>>) -> Vec<Wish> {
-    wishes.filter_map(|wish| wish.ok().flatten()).collect()
+/// What there is to rebuild. A project that the index does not have, or has only wheels for platforms of, is left out; an
+/// index that has none of them is down.
+fn known(wishes: impl Iterator<Item = anyhow::Result<Option<Wish>>>) -> anyhow::Result<Vec<Wish>> {
+    let (mut found, mut answers, mut last) = (Vec::new(), 0, None);
+    for wish in wishes {
+        match wish {
+            Ok(wish) => {
+                answers += 1;
+                found.extend(wish);
+            }
+            Err(error) => last = Some(error),
+        }
+    }
+    match last {
+        Some(error) if answers == 0 => Err(error.context("expected the index to know one of the projects of a feed")),
+        _ => Ok(found),
+    }
 }
 
 /// Under which its position is kept: another source begins anew.

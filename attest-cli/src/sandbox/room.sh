@@ -1,12 +1,15 @@
 # Makes the root that a build sees, inside fresh user, mount, pid, network, ipc and uts namespaces, and runs a command
-# in it. Arguments: an empty folder, then triples of `ro|rw|link FROM TO`, then `--` and the command.
+# in it. Arguments: an empty folder, the working folder inside, then triples of `ro|rw|link FROM TO`, then `--` and the command.
 set -eu
 # The tools below live in sbin, which the build's own PATH does not have.
 path=$PATH
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
-root=$1
-shift
+root=$1 work=$2
+shift 2
 mount -t tmpfs -o mode=0755 room "$root"
+# Before what may lie below it.
+mkdir -p "$root/tmp"
+mount -t tmpfs -o mode=1777 tmp "$root/tmp"
 while [ "$1" != -- ]; do
     kind=$1 from=$2 to=$root$3
     shift 3
@@ -21,9 +24,8 @@ while [ "$1" != -- ]; do
     [ "$kind" = rw ] || mount -o remount,bind,ro "$to" 2>/dev/null || mount -o remount,bind,ro,nosuid,nodev "$to"
 done
 shift
-mkdir -p "$root/proc" "$root/dev/shm" "$root/tmp" "$root/.outside"
+mkdir -p "$root/proc" "$root/dev/shm" "$root/.outside"
 mount -t proc proc "$root/proc"
-mount -t tmpfs -o mode=1777 tmp "$root/tmp"
 for device in null zero full random urandom; do
     : >"$root/dev/$device"
     mount --bind "/dev/$device" "$root/dev/$device"
@@ -35,5 +37,5 @@ cd /
 umount -l /.outside
 rmdir /.outside
 mount -o remount,bind,ro /
-cd /build/src
+cd "$work"
 exec setpriv --no-new-privs --bounding-set=-all --inh-caps=-all -- env PATH="$path" "$@"

@@ -15,7 +15,7 @@ use attest_core::{
     merkle::{Frontier, LeafHash, LeafIndex, NodeHash, TreeSize},
     note::{KeyName, KeyType, SignerKey},
     statement::Statement,
-    tile::{self, TileError},
+    tile::{self, Entry, TileError},
 };
 
 const ORIGIN: &str = "log.test/fake";
@@ -164,6 +164,10 @@ impl State {
         }
         if path == api::STATEMENTS {
             return self.submitted(body);
+        }
+        if path.starts_with("/tile/entries/000") {
+            let entries = self.entries.iter().map(|entry| Entry::new(entry.clone()).unwrap());
+            return (200, tile::encode_bundle(&entries.collect::<Vec<_>>()));
         }
         if path.starts_with("/tile/0/000") {
             let mut hashes: Vec<NodeHash> = self.leaves().into_iter().map(NodeHash::from).collect();

@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 
 use crate::{
     fake_log::FakeLog,
-    world::{Done, World, has, run, text},
+    world::{Done, World, has, run, statement, text},
 };
 
 const BACKEND: &str = include_str!("rebuilder/backend.py");
@@ -200,9 +200,13 @@ struct Coordinator {
 
 impl Coordinator {
     fn start(scene: &Scene, workers: u8) -> Self {
+        Self::listening(scene, workers, "127.0.0.1:0")
+    }
+
+    fn listening(scene: &Scene, workers: u8, address: &str) -> Self {
         let mut child = scene
             .command()
-            .args(["rebuilder", "run", "--data", "reb", "--workers", &workers.to_string()])
+            .args(["rebuilder", "run", "--data", "reb", "--workers", &workers.to_string(), "--listen", address])
             .stdout(Stdio::piped())
             .stderr(fs::File::options().create(true).append(true).open(scene.world.path("stderr")).unwrap())
             .spawn()
@@ -212,6 +216,12 @@ impl Coordinator {
         let said = || fs::read_to_string(scene.world.path("stderr")).unwrap();
         let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("{line:?}: {}", said()));
         Self { child, url: url.trim_end_matches('/').to_owned() }
+    }
+
+    /// Killed once `done` is.
+    fn start_and(scene: &Scene, done: impl FnOnce()) {
+        let _killed = Self::start(scene, 0);
+        done();
     }
 
     fn get(&self, path: &str) -> (u16, String) {
@@ -453,6 +463,66 @@ fn a_worker_that_lies_about_its_result_gets_nothing_signed() {
     fs::remove_file(scene.world.path("reb/workers/host")).unwrap();
     assert_eq!(worker.post("/v1/take", &Value::Null).0, 401, "a token that was taken away");
     coordinator.terminate();
+}
+
+#[test]
+fn a_worker_on_another_host_goes_on_while_its_coordinator_is_killed_and_nothing_is_built_twice() {
+    if !can_isolate() {
+        return;
+    }
+    let scene = Scene::new(&[("good", "honest")], 1.5);
+    scene.add(&["good==1.0"]);
+    let token = scene.attest(&["rebuilder", "token", "--data", "reb", "host"]).out;
+    scene.world.write("token", token);
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let coordinator = Coordinator::listening(&scene, 0, &address);
+    let mut worker = scene.command();
+    worker.args(["rebuilder", "worker", "--token-file", "token", "--coordinator", &format!("http://{address}")]);
+    let mut worker = worker.stderr(Stdio::null()).spawn().unwrap();
+    scene.wait("it is given out", |status| status["running"] == 1);
+    // In the middle of its build, or when it hands over: both must do.
+    thread::sleep(Duration::from_secs(2));
+    drop(coordinator);
+    let coordinator = Coordinator::listening(&scene, 0, &address);
+    scene.wait("it is logged", |status| status["logged"] == 1);
+    signal("TERM", worker.id());
+    assert_eq!(worker.wait().unwrap().code(), Some(0));
+    let jobs = scene.attest(&["rebuilder", "list", "--data", "reb", "--output-format", "json"]).json();
+    assert_eq!(jobs["jobs"][0]["attempts"].as_object().unwrap().len(), 1, "{jobs}");
+    coordinator.terminate();
+}
+
+#[test]
+fn what_others_claim_in_a_log_is_asked_for_once_and_a_log_that_lies_gives_no_work() {
+    let scene = Scene::new(&[], 0.0);
+    let claimed = |name: &str| {
+        let name = format!("{name}-1.0-py3-none-any.whl");
+        statement(7, &name, &ArtifactDigest::of(name.as_bytes()))
+    };
+    scene.log.append(claimed("first"));
+    let settings = scene.world.path("reb/rebuilder.toml");
+    let feed = format!(
+        "\n[[feed]]\nsource = {{ kind = \"log\", url = \"{}\", vkey = \"{}\" }}\nevery-minutes = 1\npriority = 3\n",
+        scene.log.url,
+        FakeLog::vkey()
+    );
+    fs::write(&settings, fs::read_to_string(&settings).unwrap() + &feed).unwrap();
+    Coordinator::start_and(&scene, || scene.wait("the first", |status| status["waiting"] == 1));
+    scene.log.append(claimed("second"));
+    scene.log.behave(crate::fake_log::Conduct::Forked);
+    Coordinator::start_and(&scene, || {
+        let said = || fs::read_to_string(scene.world.path("stderr")).unwrap();
+        let start = Instant::now();
+        while !said().contains("a feed cannot be read") {
+            assert!(start.elapsed() < LIMIT, "{}", said());
+            thread::sleep(Duration::from_millis(100));
+        }
+    });
+    assert_eq!(scene.status()["waiting"], 1);
+    scene.log.behave(crate::fake_log::Conduct::Honest);
+    Coordinator::start_and(&scene, || scene.wait("the second", |status| status["waiting"] == 2));
+    let jobs = scene.attest(&["rebuilder", "list", "--data", "reb"]).out;
+    assert!(jobs.contains("first==1.0") && jobs.contains("second==1.0"), "{jobs}");
 }
 
 #[test]

@@ -31,6 +31,8 @@ impl Forge {
             .arg("backend.py")
             .arg(forge.folder.path())
             .env("SOURCE_DATE_EPOCH", TIME)
+            // Set where the tests run in a git hook.
+            .env_remove("GIT_DIR")
             .current_dir(&project)
             .status();
         assert!(python.unwrap().success());
@@ -48,6 +50,8 @@ impl Forge {
             .args(arguments)
             .envs([("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_NOSYSTEM", "1")])
             .envs([("GIT_COMMITTER_DATE", format!("{TIME} +0000")), ("GIT_AUTHOR_DATE", format!("{TIME} +0000"))])
+            .env_remove("GIT_DIR")
+            .env_remove("GIT_INDEX_FILE")
             .current_dir(self.path("project"));
         assert!(command.status().unwrap().success(), "git {arguments:?}");
     }

@@ -45,6 +45,36 @@ pub enum RecipeError {
         /// As given.
         found: String,
     },
+    /// A path that is no place to build in.
+    #[error(
+        "expected an absolute path of letters, digits and ._-+ to build in, outside of the system's folders, found {found:?}"
+    )]
+    Path {
+        /// As given.
+        found: String,
+    },
+    /// One folder in the other one.
+    #[error("expected paths beside each other, found build {build:?} and environment {environment:?}")]
+    NestedPaths {
+        /// Of the source.
+        build: String,
+        /// Of the build requirements.
+        environment: String,
+    },
+    /// Not a name that Python's `tempfile` makes.
+    #[error("expected a temporary name: a prefix and eight of a-z, 0-9 and _, found {found:?}")]
+    TemporaryName {
+        /// As given.
+        found: String,
+    },
+    /// More names than tools make.
+    #[error("expected at most {limit} temporary names, found {found}")]
+    TemporaryNames {
+        /// The limit.
+        limit: usize,
+        /// How many.
+        found: usize,
+    },
     /// Not a Python that a build can be done with.
     #[error("expected a Python 3 by two numbers such as 3.8, found {found:?}")]
     Python {

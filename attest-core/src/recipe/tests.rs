@@ -142,3 +142,113 @@ fn commands_and_other_unknown_fields_are_no_recipe() {
     let found = Recipe::parse(&TEXT.replace("0022", "22"));
     assert!(matches!(found, Err(RecipeError::Form(_))));
 }
+
+fn with_paths(paths: &str) -> Result<Recipe, RecipeError> {
+    Recipe::parse(&TEXT.replace("[variables]", &format!("[paths]\n{paths}\n[variables]")))
+}
+
+#[test]
+fn real_build_paths_are_knobs_and_are_printed_as_they_were_read() {
+    for path in
+        ["/project", "/tmp/build-env-abcdefgh/demo-1.0", "/home/runner/work/a/a", "/__w/1/s", "/io", "/var/tmp/x"]
+    {
+        let text = TEXT.replace("[variables]", &format!("[paths]\nbuild = \"{path}\"\ntemporary = []\n\n[variables]"));
+        let recipe = Recipe::parse(&text).unwrap();
+        assert_eq!(recipe.to_toml().unwrap(), text);
+        assert_eq!(recipe.knobs_only(), Ok(()));
+        assert_eq!(recipe.paths.unwrap().build.unwrap().as_str(), path);
+    }
+}
+
+#[test]
+fn a_path_that_a_shell_a_search_path_or_the_room_would_read_otherwise_is_refused() {
+    let long = format!("/{}", "a/".repeat(120));
+    for path in [
+        "",
+        "/",
+        "project",
+        "./x",
+        "~/x",
+        "/project/",
+        "//project",
+        "/a//b",
+        "/a/../usr",
+        "/a/./b",
+        "/..",
+        // Commands, separators, options, globs, response files, other scripts' letters.
+        "/a b",
+        "/$(id)",
+        "/`id`",
+        "/a;id",
+        "/a&b",
+        "/a|b",
+        "/a>b",
+        "/a'b",
+        "/a\\\"b",
+        "/a:b",
+        "/a,b",
+        "/a=b",
+        "/*",
+        "/@a",
+        "/-rf",
+        "/a/-x",
+        "/a\\\\b",
+        "/a\\nb",
+        "/a\\u0000b",
+        "/\u{e4}",
+        // What the room needs itself, and what others have things in.
+        "/usr",
+        "/usr/local/x",
+        "/bin",
+        "/lib64/x",
+        "/etc",
+        "/etc/x",
+        "/proc/self",
+        "/dev/shm/x",
+        "/sys",
+        "/run/x",
+        "/nix/store/x",
+        "/build",
+        "/build/src",
+        "/build/run",
+        "/tmp",
+        "/home",
+        "/root",
+        "/opt",
+        "/var",
+        &long,
+    ] {
+        for field in ["build", "environment"] {
+            let found = with_paths(&format!("{field} = \"{path}\"\ntemporary = []\n"));
+            assert!(matches!(found, Err(RecipeError::Form(_))), "{field} {path:?}");
+        }
+    }
+    // Names that only begin like a folder of the system.
+    assert!(with_paths("build = \"/usr2/x\"\ntemporary = []\n").is_ok());
+}
+
+#[test]
+fn the_environment_is_not_laid_over_the_source_nor_the_source_over_the_environment() {
+    for (build, environment) in [("/a", "/a"), ("/a", "/a/env"), ("/a/b", "/a")] {
+        let text = format!("build = \"{build}\"\nenvironment = \"{environment}\"\ntemporary = []\n");
+        let found = with_paths(&text).unwrap().knobs_only();
+        assert!(matches!(found, Err(RecipeError::NestedPaths { .. })), "{text}");
+    }
+    let beside = with_paths("build = \"/a\"\nenvironment = \"/ab\"\ntemporary = []\n").unwrap();
+    assert_eq!(beside.knobs_only(), Ok(()));
+}
+
+#[test]
+fn temporary_names_are_those_of_tempfile_and_few() {
+    for name in ["tmpa1b2c3d4", ".mesonpy-a1b2c3d_", "abcdefgh"] {
+        let recipe = with_paths(&format!("temporary = [\"{name}\"]\n")).unwrap();
+        assert_eq!(recipe.knobs_only(), Ok(()), "{name}");
+    }
+    for name in ["", "short", "tmpA1B2C3D4", "../abcdefgh", "a/abcdefgh", "-abcdefgh", "tmp abcdefgh", "tmp$abcdefgh"] {
+        let found = with_paths(&format!("temporary = [\"{name}\"]\n"));
+        assert!(matches!(found, Err(RecipeError::Form(_))), "{name:?}");
+    }
+    let many = "\"tmpa1b2c3d4\",".repeat(9);
+    let found = with_paths(&format!("temporary = [{many}]\n")).unwrap().knobs_only();
+    assert_eq!(found, Err(RecipeError::TemporaryNames { limit: 8, found: 9 }));
+}

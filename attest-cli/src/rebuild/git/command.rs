@@ -242,7 +242,8 @@ impl Git {
             .args(["config", "--includes", "--null", "--get-regexp", REACHING])
             .current_dir(empty.path())
             .env("GIT_CEILING_DIRECTORIES", empty.path().parent().unwrap_or(Path::new("/")))
-            .env_remove("GIT_DIR");
+            .env_remove("GIT_DIR")
+            .env_remove("GIT_WORK_TREE");
         match self.run("read its configuration", command, &[]) {
             Ok(answer) => Ok(settings(&String::from_utf8_lossy(&answer))),
             // Silence with an error status is git's way to say that nothing fits.

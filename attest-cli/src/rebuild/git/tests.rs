@@ -48,7 +48,9 @@ impl Upstream {
     }
 
     fn shell(&self, line: &str) -> String {
-        let output = Command::new("sh").args(["-c", line]).current_dir(self.path()).output().unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", line]).current_dir(self.path()).env_remove("GIT_DIR");
+        let output = command.output().unwrap();
         assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
@@ -115,6 +117,9 @@ fn git_in(folder: &Path, arguments: &[&str]) -> String {
         .env("GIT_CONFIG_NOSYSTEM", "1")
         .env("GIT_COMMITTER_DATE", format!("{TIME} +0100"))
         .env("GIT_AUTHOR_DATE", "1600000000 +0000")
+        // Set where the tests run in a git hook.
+        .env_remove("GIT_DIR")
+        .env_remove("GIT_INDEX_FILE")
         .current_dir(folder)
         .output()
         .unwrap();

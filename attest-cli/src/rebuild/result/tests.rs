@@ -74,7 +74,7 @@ pub(crate) fn written(verdict: Verdict) -> (tempfile::TempDir, PathBuf) {
         buildinfo: b"{}".to_vec(),
         lock: String::new(),
         log: b"building\n".to_vec(),
-        report: Report { verdict, explanation: &[], differences: &[], lineage: &Lineage::default() },
+        report: Report { verdict, explanation: &[], differences: &[], lineage: &Lineage::default(), native: None },
         wheel: Some(&rebuilt),
     };
     ResultFolder::write(&path, content).unwrap();
@@ -152,7 +152,8 @@ fn an_older_result_is_replaced_as_a_whole() {
     let old = ResultFolder::open(&path).unwrap();
     let recipe = Recipe::parse(&old.recipe).unwrap();
     let lineage = Lineage::default();
-    let report = Report { verdict: Verdict::BuildFailed, explanation: &[], differences: &[], lineage: &lineage };
+    let report =
+        Report { verdict: Verdict::BuildFailed, explanation: &[], differences: &[], lineage: &lineage, native: None };
     let record = BuildRecord { verdict: Verdict::BuildFailed, rebuilt: None, ..old.record.clone() };
     let content = Content {
         record,

@@ -3,9 +3,10 @@
 use anyhow::{Context as _, bail, ensure};
 use attest_core::artifact::{ArtifactDigest, ProjectName, Version, WheelName};
 
-use super::{Pinned, Place, Remote, Target, changed, not_attestable, read_disk};
+use super::{Pinned, Place, Remote, Target, changed, read_disk};
 use crate::index::{self, Index, IndexFile};
 use crate::pip::Pip;
+use crate::rebuild::platform::{self, Here};
 use crate::rebuild::zip;
 
 /// A file of a target.
@@ -28,6 +29,8 @@ pub(crate) struct Pinning<'a> {
     pub(crate) pip: &'a Pip,
     /// Lists files with their digests.
     pub(crate) index: &'a Index,
+    /// What a wheel has to be for.
+    pub(crate) here: &'a Here,
     /// Every file of a release, and not only the one that pip would take.
     pub(crate) all: bool,
     /// Hears of every choice that was made for the user.
@@ -83,14 +86,16 @@ impl Pinning<'_> {
             };
         }
         if self.all {
-            return wheels.into_iter().map(|(name, file)| listed(name, file)).collect();
+            return wheels.into_iter().map(|(name, file)| self.listed(name, file)).collect();
         }
         let order = |name: &WheelName| self.pip.settings().preference(name);
         let Some(taken) = wheels.iter().filter(|(name, _)| order(name).is_some()).min_by_key(|(name, _)| order(name))
         else {
-            return Ok(vec![nothing(named, "only wheels for other machines")]);
+            let reasons: Vec<_> = wheels.iter().filter_map(|(name, _)| self.here.fit(name).err()).collect();
+            let why = format!("only wheels for others: {}", platform::count(&reasons));
+            return Ok(vec![nothing(named, &why)]);
         };
-        let possible = wheels.iter().filter(|(name, _)| order(name).is_some() && not_attestable(name).is_none());
+        let possible = wheels.iter().filter(|(name, _)| order(name).is_some() && self.here.fit(name).is_ok());
         let chosen = possible.min_by_key(|(name, _)| order(name)).unwrap_or(taken);
         if chosen.0 != taken.0 {
             (self.say)(&format!(
@@ -99,14 +104,14 @@ impl Pinning<'_> {
                 chosen.0.as_str()
             ));
         }
-        Ok(vec![listed(chosen.0.clone(), chosen.1)?])
+        Ok(vec![self.listed(chosen.0.clone(), chosen.1)?])
     }
 
     /// The digest that came with the URL; otherwise the index's, if it has the file; otherwise that of a first download.
     fn url(&self, remote: &Remote) -> anyhow::Result<Selected> {
         let Remote { url, name, digest } = remote.clone();
-        if let Some(why) = not_attestable(&name) {
-            return Ok(nothing(name.as_str().to_owned(), why));
+        if let Err(why) = self.here.fit(&name) {
+            return Ok(nothing(name.as_str().to_owned(), &why.to_string()));
         }
         let known = self.index.project(&name.project).unwrap_or_default();
         let known = known.into_iter().find(|file| file.name == name.as_str()).and_then(|file| file.digest);
@@ -139,14 +144,14 @@ impl Pinning<'_> {
             digest
         };
         file.digest = Some(pinned);
-        Ok(self.one(name, pinned, Place::Server(Box::new(file))))
+        Ok(self.one(name, pinned, Place::Url(Box::new(file))))
     }
 
     /// A file from anywhere. The index only adds when it was uploaded; a file that it does not list can still be rebuilt
     /// from a given source.
     fn one(&self, name: WheelName, digest: ArtifactDigest, place: Place) -> Selected {
-        if let Some(why) = not_attestable(&name) {
-            return nothing(name.as_str().to_owned(), why);
+        if let Err(why) = self.here.fit(&name) {
+            return nothing(name.as_str().to_owned(), &why.to_string());
         }
         let listed = self.index.project(&name.project).unwrap_or_default();
         let listed = listed.into_iter().find(|file| file.name == name.as_str());
@@ -157,19 +162,19 @@ impl Pinning<'_> {
         let uploaded = listed.and_then(|file| file.uploaded);
         Selected::Pinned(Box::new(Pinned { name, digest, place, uploaded }))
     }
-}
 
-fn listed(name: WheelName, file: &IndexFile) -> anyhow::Result<Selected> {
-    if let Some(why) = not_attestable(&name) {
-        return Ok(nothing(file.name.clone(), why));
+    fn listed(&self, name: WheelName, file: &IndexFile) -> anyhow::Result<Selected> {
+        if let Err(why) = self.here.fit(&name) {
+            return Ok(nothing(file.name.clone(), &why.to_string()));
+        }
+        let digest = file.digest.with_context(|| format!("expected the index to give a sha256 for {}", file.name))?;
+        Ok(Selected::Pinned(Box::new(Pinned {
+            name,
+            digest,
+            uploaded: file.uploaded.clone(),
+            place: Place::Index(Box::new(file.clone())),
+        })))
     }
-    let digest = file.digest.with_context(|| format!("expected the index to give a sha256 for {}", file.name))?;
-    Ok(Selected::Pinned(Box::new(Pinned {
-        name,
-        digest,
-        uploaded: file.uploaded.clone(),
-        place: Place::Server(Box::new(file.clone())),
-    })))
 }
 
 fn nothing(name: String, why: &str) -> Selected {
