@@ -50,7 +50,7 @@ struct Global {
 /// Headings of `--help`, and the commands under each.
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Use", &["verify", "install", "explain", "policy"]),
-    ("Maintain", &["check", "snapshot"]),
+    ("Maintain", &["check", "snapshot", "normalize"]),
     ("Rebuild", &["rebuild", "rebuilder", "sign", "submit", "withdraw"]),
     ("Log", &["log", "key"]),
     ("Shell", &["completions"]),

@@ -10,6 +10,7 @@ mod explain;
 mod install;
 mod key;
 mod log;
+mod normalize;
 mod policy;
 mod rebuild;
 mod rebuilder;
@@ -36,6 +37,8 @@ pub(crate) enum Command {
     Snapshot(snapshot::Args),
     /// Build published wheels again, and say whether they are the same
     Rebuild(rebuild::Args),
+    /// Give wheels a container that depends on nothing but their content
+    Normalize(normalize::Args),
     /// Rebuild all the time, on private machines, and publish what came out
     Rebuilder(rebuilder::Args),
     /// Sign what a rebuild found
@@ -63,6 +66,7 @@ pub(crate) fn dispatch(command: &Command, run: &Run) -> anyhow::Result<ExitCode>
         Command::Snapshot(args) => snapshot::run(args, run),
         Command::Rebuild(args) => return rebuild::run(args, run),
         Command::Rebuilder(args) => rebuilder::run(args, run),
+        Command::Normalize(args) => normalize::run(args, &run.out),
         Command::Sign(args) => sign::run(args, run),
         Command::Submit(args) => submit::run(args, run),
         Command::Withdraw(args) => withdraw::run(args, run),

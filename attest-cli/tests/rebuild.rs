@@ -171,6 +171,45 @@ fn a_published_wheel_with_one_byte_changed_is_different_and_its_member_named() {
     assert_eq!(project.record()["differences"][0]["path"], "demo/core.py");
 }
 
+/// Publishes the honest wheel as another machine would have: later, with other modes, in another order.
+const ELSEWHERE: &str = "
+import sys, zipfile
+old = zipfile.ZipFile(sys.argv[1]); members = [(info, old.read(info)) for info in old.infolist()]; old.close()
+with zipfile.ZipFile(sys.argv[1], 'w') as new:
+    for at, (info, data) in enumerate(members[1:] + members[:1]):
+        info.date_time, info.external_attr, info.create_system = (2024, 2, 25, 23, 18, at * 2), 0o100664 << 16, 0
+        new.writestr(info, data)
+";
+
+#[test]
+fn a_wheel_that_differs_in_zip_metadata_alone_is_replayed_and_its_recipe_says_how() {
+    let project = Project::new("none", 1, &[]);
+    let emitted = fs::read(project.path(WHEEL)).unwrap();
+    let change = Command::new("python3").args(["-c", ELSEWHERE]).arg(project.path(WHEEL)).status().unwrap();
+    let published = fs::read(project.path(WHEEL)).unwrap();
+    assert!(change.success() && published != emitted);
+    let output = project.rebuild(&[]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert!(text(&output).contains("REPLAYED demo-1.0"), "{}", text(&output));
+    let record = project.record();
+    assert_eq!(record["rebuilt"]["sha256"], record["subject"]["sha256"]);
+    assert_ne!(record["emitted"], record["subject"]["sha256"]);
+    let results = project.path("results").join(WHEEL.trim_end_matches(".whl"));
+    assert_eq!(fs::read(results.join(WHEEL)).unwrap(), published);
+    let recipe = fs::read_to_string(results.join("recipe.toml")).unwrap();
+    assert!(recipe.contains("[container]\nmembers = 4\norder = \"1-3 0\"\n"), "{recipe}");
+}
+
+#[test]
+fn a_random_id_in_an_sbom_is_equivalent_and_no_reproduction() {
+    let project = Project::new("sbom", 1, &[]);
+    let output = project.rebuild(&[]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    let record = project.record();
+    assert_eq!(record["verdict"], "EQUIVALENT");
+    assert_eq!(record["equivalent"][0]["path"], "demo-1.0.dist-info/sboms/demo.cdx.json");
+}
+
 #[test]
 fn two_builds_that_disagree_are_nondeterministic_and_not_called_different() {
     let project = Project::new("clock", 1, &[]);
@@ -196,6 +235,20 @@ fn a_link_in_place_of_the_wheel_is_not_followed() {
     let output = project.rebuild(&[]);
     assert_eq!(output.status.code(), Some(3), "{}", text(&output));
     assert!(text(&output).contains("regular file"), "{}", text(&output));
+}
+
+#[test]
+fn a_link_in_place_of_the_output_folder_does_not_lead_to_the_published_wheel() {
+    for mischief in ["lure", "lure further"] {
+        let bait = tempfile::tempdir().unwrap();
+        let project = Project::new(mischief, 1, &[bait.path()]);
+        fs::create_dir(bait.path().join("wheels")).unwrap();
+        fs::copy(project.path(WHEEL), bait.path().join("wheels").join(WHEEL)).unwrap();
+        fs::write(bait.path().join("requires.json"), "[]").unwrap();
+        let output = project.rebuild(&[]);
+        assert_eq!(output.status.code(), Some(3), "{mischief}: {}", text(&output));
+        assert!(text(&output).contains("leave a folder"), "{mischief}: {}", text(&output));
+    }
 }
 
 #[test]

@@ -36,12 +36,14 @@ use crate::artifact::excerpt;
 use crate::statement::Clock;
 use serde::{Deserialize, Serialize};
 
+pub mod container;
 mod error;
 mod files;
 mod paths;
 mod python;
 mod time;
 
+pub use container::Container;
 pub use error::RecipeError;
 pub use files::{Files, LineEnds, Modes, Umask, ZipSystem};
 pub use paths::{BuildPath, Paths, TemporaryName};
@@ -86,6 +88,9 @@ pub struct Recipe {
     pub paths: Option<Paths>,
     /// The rest of the environment. Nothing else is set but `HOME`, `PATH`, `TMPDIR` and what [`Time`] implies.
     pub variables: BTreeMap<String, String>,
+    /// What is set in the finished wheel's zip: then the method is REPLAYED. Its own type has no room for more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container: Option<Container>,
 }
 
 /// `[build-system]` of PEP 517, after inference.

@@ -31,8 +31,8 @@ pub use body::{
 };
 pub use digests::{dependency_record, inputs_digest, record_digest};
 pub use error::StatementError;
-pub use form::{is_ref, is_repository};
-pub use limits::{MAX_DEPENDENCIES, MAX_DIFFERENCE_PATH, MAX_DIFFERENCES, MAX_MEMBERS, MAX_RECIPE, MAX_TEXT};
+pub use form::{is_ref, is_repository, may_differ};
+pub use limits::{MAX_DEPENDENCIES, MAX_DIFFERENCE_PATH, MAX_DIFFERENCES, MAX_MEMBERS, MAX_RECIPE, MAX_TEXT, abridged};
 
 pub use tree::{TreeEntry, TreeMode, tree_sha256};
 pub use weight::is_code;

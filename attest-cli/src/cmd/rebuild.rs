@@ -268,8 +268,10 @@ fn entry_document(entry: &Entry) -> serde_json::Value {
 
 fn exit_of(verdict: Verdict) -> Exit {
     match verdict {
-        Verdict::Exact => Exit::Pass,
-        Verdict::Different | Verdict::Nondeterministic | Verdict::EnvironmentUnknown => Exit::Refused,
+        Verdict::Exact | Verdict::Replayed => Exit::Pass,
+        Verdict::Equivalent | Verdict::Different | Verdict::Nondeterministic | Verdict::EnvironmentUnknown => {
+            Exit::Refused
+        }
         Verdict::BuildFailed => Exit::Undecided,
     }
 }
@@ -280,11 +282,13 @@ fn print(outcome: &Outcome, out: &Output) -> anyhow::Result<()> {
     let seconds = outcome.took.as_secs_f64();
     let how = match record.verdict {
         Verdict::Exact => "rebuilt twice from",
+        Verdict::Replayed => "rebuilt twice, zip metadata replayed, from",
+        Verdict::Equivalent => "rebuilt twice, the same but for generated SBOMs, from",
         Verdict::BuildFailed => "not built from",
         Verdict::Nondeterministic => "rebuilt twice, with two results, from",
         Verdict::Different | Verdict::EnvironmentUnknown => "rebuilt twice, otherwise than published, from",
     };
-    let verdict = out.paint(if record.verdict == Verdict::Exact { Style::Good } else { Style::Bad }, record.verdict);
+    let verdict = out.paint(if record.verdict.is_equal() { Style::Good } else { Style::Bad }, record.verdict);
     let (name, sha256, source, backend) = (&subject.name, subject.sha256, &outcome.source, &outcome.backend);
     out.line(format!("{verdict} {name} sha256:{sha256} {how} {source} with {backend}, {seconds:.1} s"))?;
     for line in &outcome.explanation {
@@ -307,6 +311,7 @@ fn document(outcome: &Outcome) -> serde_json::Value {
         "verdict": record.verdict,
         "wheel": record.subject,
         "rebuilt": record.rebuilt,
+        "emitted": record.emitted,
         "source": record.source,
         "lineage": outcome.lineage,
         "backend": outcome.backend,

@@ -8,7 +8,7 @@ use std::{
 use attest_core::{
     envelope::{Envelope, StatementId, VerifiedStatement},
     key::PublicKey,
-    statement::{Build, Network, Predicate, Rebuilder, Statement},
+    statement::{Build, MAX_RECIPE, Network, Predicate, Rebuilder, RecipeKind, Statement},
 };
 use serde::Serialize;
 
@@ -121,11 +121,17 @@ pub(crate) fn run(args: &Args, run: &Run) -> anyhow::Result<Exit> {
     Ok(Exit::Pass)
 }
 
-/// docs/TRUST.md 3.3: what a build could fetch may not be there for the next one.
+/// docs/TRUST.md 3.3: what a build could fetch may not be there for the next one, and a recipe that is not in the statement
+/// cannot be seen to turn only knobs.
 fn warn_if_never_a_vote(statement: &Statement, run: &Run) {
-    let network = statement.predicate().build().map(|build| build.environment.network);
-    if network.is_some_and(|network| network != Network::None) {
+    let Some(build) = statement.predicate().build() else { return };
+    if build.environment.network != Network::None {
         run.out.warning("this build had a network: the statement can be read by everybody, but it is never a vote");
+    }
+    if build.recipe.kind == RecipeKind::Inferred && build.recipe.content.is_none() {
+        run.out.warning(format_args!(
+            "the recipe has more than the {MAX_RECIPE} bytes that a statement holds: it can be fetched by its digest, but this is never a vote"
+        ));
     }
 }
 

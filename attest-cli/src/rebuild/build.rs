@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
 use anyhow::Context as _;
@@ -61,6 +61,12 @@ pub(crate) enum BuildError {
     /// A file that is missing, or no file.
     #[error("expected the build to make a regular file {name}, found something else")]
     NotAFile {
+        /// Which.
+        name: String,
+    },
+    /// A folder that is missing, or a link to one of ours.
+    #[error("expected the build to leave a folder {name}, found something else")]
+    NotAFolder {
         /// Which.
         name: String,
     },
@@ -141,7 +147,7 @@ struct HookJob<'a> {
     backend: &'a str,
     path: &'a [String],
     hook: Hook,
-    out: std::path::PathBuf,
+    out: PathBuf,
     umask: u32,
     stamp: Option<i64>,
     temporary: &'a [TemporaryName],
@@ -166,11 +172,12 @@ impl Builder<'_> {
     pub(crate) fn build(&self, environment: &Path, order: Order) -> anyhow::Result<Step> {
         let folder = RoomFolder::new()?;
         let room = self.run(Hook::BuildWheel, environment, folder.path(), order)?;
+        // First of all: `out` itself could be a link by now.
         let asked = infer::unsettled(&read_requires(&room)?, &self.recipe.requirements.build);
         if !asked.is_empty() {
             return Ok(Step::Asks(asked));
         }
-        let out = room.outside("out");
+        let out = made_folder(room.outside("out").join("wheels"))?;
         let mut wheels = Vec::new();
         for entry in fs::read_dir(&out)? {
             let name = entry?.file_name().to_string_lossy().into_owned();
@@ -262,8 +269,17 @@ impl Hook {
 }
 
 fn read_requires(room: &Room<'_>) -> anyhow::Result<Vec<String>> {
-    let bytes = read_made(&room.outside("out").join("requires.json"), MAX_REQUIRES)?;
+    let bytes = read_made(&made_folder(room.outside("out"))?.join("requires.json"), MAX_REQUIRES)?;
     Ok(serde_json::from_slice(&bytes).map_err(BuildError::from)?)
+}
+
+/// A folder in which project code could do as it liked: in its place it may have put a link to one that only we can see,
+/// and that has the published wheel in it.
+fn made_folder(path: PathBuf) -> Result<PathBuf, BuildError> {
+    match fs::symlink_metadata(&path) {
+        Ok(data) if data.is_dir() => Ok(path),
+        _ => Err(BuildError::NotAFolder { name: path.file_name().unwrap_or_default().to_string_lossy().into_owned() }),
+    }
 }
 
 /// A file that project code made: it may be a link to anything, so it is looked at before it is opened. Nothing of the

@@ -1,11 +1,16 @@
 //! Two wheels side by side: every difference, from code that only one has down to a flag in the zip.
 
+use std::collections::BTreeSet;
+
 use attest_core::statement::{DifferenceKind, is_code};
 use serde::Serialize;
 
-use super::explain;
+use super::difference::{self, Cause};
 use super::wheel::{Wheel, zip_seconds};
 use super::zip::Member;
+
+/// `create_system` of what Python writes on Windows.
+const WINDOWS: u8 = 0;
 
 /// What the two wheels are to each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +33,7 @@ impl Sides {
 
 /// One difference, with what a person needs to judge it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Found {
     /// Member; empty for the order of all.
     pub(crate) path: String,
@@ -35,23 +41,32 @@ pub(crate) struct Found {
     pub(crate) kind: DifferenceKind,
     /// Only in the published file, and something that Python or a shell would run: the mark of an attack.
     pub(crate) foreign_code: bool,
+    /// Why, where the difference itself tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cause: Option<Cause>,
     /// Lines for people.
     pub(crate) detail: Vec<String>,
 }
 
 impl Found {
     fn new(path: &str, kind: DifferenceKind, detail: Vec<String>) -> Self {
-        Self { path: path.to_owned(), kind, foreign_code: false, detail }
+        Self { path: path.to_owned(), kind, foreign_code: false, cause: None, detail }
     }
 }
 
 /// All differences, most telling first.
 pub(crate) fn compare(published: &Wheel, rebuilt: &Wheel, sides: Sides) -> Vec<Found> {
     let (ours, theirs) = (rebuilt.by_name(), published.by_name());
+    let differs = |name: &&str| match (theirs.get(name), ours.get(name)) {
+        (Some(one), Some(other)) => one.content != other.content,
+        _ => true,
+    };
+    // What RECORD's rows follow from.
+    let others: BTreeSet<&str> = theirs.keys().chain(ours.keys()).copied().filter(differs).collect();
     let mut found = Vec::new();
     for (name, member) in &theirs {
         match ours.get(name) {
-            Some(other) => found.extend(compare_member(member, other, sides)),
+            Some(other) => found.extend(compare_member(member, other, &others, sides)),
             None => found.push(Found {
                 foreign_code: sides == Sides::PublishedAndRebuilt && is_code(name),
                 ..Found::new(name, DifferenceKind::OnlyInPublished, vec![format!("{} bytes", member.content.len())])
@@ -82,8 +97,10 @@ pub(crate) fn compare(published: &Wheel, rebuilt: &Wheel, sides: Sides) -> Vec<F
     found
 }
 
+/// Foreign code, content, container; and what follows from another difference after everything that it could follow from.
 fn rank(found: &Found) -> (bool, u8) {
     let kind = match found.kind {
+        DifferenceKind::Content if found.cause == Some(Cause::OtherMembers) => 6,
         DifferenceKind::Content => 0,
         DifferenceKind::OnlyInPublished => 1,
         DifferenceKind::OnlyInRebuilt => 2,
@@ -94,24 +111,29 @@ fn rank(found: &Found) -> (bool, u8) {
     (!found.foreign_code, kind)
 }
 
-fn compare_member(published: &Member, rebuilt: &Member, sides: Sides) -> Vec<Found> {
+fn compare_member(published: &Member, rebuilt: &Member, others: &BTreeSet<&str>, sides: Sides) -> Vec<Found> {
     let name = &published.name;
     let mut found = Vec::new();
     if published.content != rebuilt.content || published.damaged {
-        let mut detail = explain::text_difference(&published.content, &rebuilt.content, sides);
+        let mut content = difference::difference(published, rebuilt, others, sides);
         if published.damaged {
-            detail.insert(0, "damaged: its bytes do not match their own checksum".to_owned());
+            content.cause = None;
+            content.detail.insert(0, "damaged: its bytes do not match their own checksum".to_owned());
         }
-        found.push(Found::new(name, DifferenceKind::Content, detail));
+        found.push(Found { cause: content.cause, ..Found::new(name, DifferenceKind::Content, content.detail) });
     } else if published.compressed != rebuilt.compressed {
         let (left, right) = sides.words();
         let (theirs, ours) = (published.compressed.len(), rebuilt.compressed.len());
         let detail = format!("same content, compressed by something else: {theirs} bytes {left}, {ours} {right}");
-        found.push(Found::new(name, DifferenceKind::Compression, vec![detail]));
+        let compressor = Some(Cause::Compressor);
+        found.push(Found { cause: compressor, ..Found::new(name, DifferenceKind::Compression, vec![detail]) });
     }
     let detail = container_difference(published, rebuilt, sides);
     if !detail.is_empty() {
-        found.push(Found::new(name, DifferenceKind::ZipMetadata, detail));
+        let windows = published.create_system != rebuilt.create_system
+            && (published.create_system == WINDOWS || rebuilt.create_system == WINDOWS);
+        let cause = windows.then_some(Cause::Windows);
+        found.push(Found { cause, ..Found::new(name, DifferenceKind::ZipMetadata, detail) });
     }
     found
 }
@@ -127,7 +149,7 @@ fn container_difference(published: &Member, rebuilt: &Member, sides: Sides) -> V
     }
     if published.create_system != rebuilt.create_system {
         let system = |member: &Member| match member.create_system {
-            0 => "Windows".to_owned(),
+            WINDOWS => "Windows".to_owned(),
             3 => "Unix".to_owned(),
             other => format!("system {other}"),
         };

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use attest_core::statement::DifferenceKind;
 
 use super::compare::{Found, Sides};
+use super::difference::Cause;
 use super::elf;
+use crate::output::plural;
 
 /// Longer texts are not compared line by line.
 const MAX_TEXT: usize = 256 << 10;
@@ -36,23 +38,70 @@ pub(crate) fn explain(found: &[Found], sides: Sides, guesses: &[String]) -> Vec<
             "the code is the same; generated metadata differs, as other versions of the build tools do".to_owned(),
         );
     }
-    for one in found.iter().take(MAX_SHOWN) {
+    lines.extend(signs(found, sides));
+    let (shown, more) = shown(found);
+    for (one, alike) in shown {
         let name = if one.path.is_empty() { "(all members)".to_owned() } else { visible(&one.path) };
         lines.push(format!("{name}: {}", kind_in_words(one.kind, sides)));
         lines.extend(one.detail.iter().map(|detail| format!("    {detail}")));
+        if alike > 0 {
+            lines.push(format!("    and in the same way: {}", plural(alike, "other member")));
+        }
     }
-    if found.len() > MAX_SHOWN {
-        lines.push(format!("and {} more, in report.json", found.len() - MAX_SHOWN));
+    if more > 0 {
+        lines.push(format!("and {more} more, in report.json"));
     }
     lines.extend(guesses.iter().map(|guess| format!("guessed: {guess}")));
     lines
+}
+
+/// What several differences together are a sign of.
+fn signs(found: &[Found], sides: Sides) -> Vec<String> {
+    let has = |cause| found.iter().any(|one| one.cause == Some(cause));
+    let mut lines = Vec::new();
+    if sides == Sides::PublishedAndRebuilt && (has(Cause::Windows) || has(Cause::LineEnds)) {
+        lines.push("line ends or zip entries look like those of another system: built on Windows?".to_owned());
+    }
+    if has(Cause::EmbeddedTime) {
+        lines.push("the build writes the time into its files: it has to honour SOURCE_DATE_EPOCH".to_owned());
+    }
+    if has(Cause::EmbeddedPath) {
+        lines.push("the build writes its own path into its files".to_owned());
+    }
+    lines
+}
+
+/// The differences to print, each with how many others are alike, and how many are left. Of entries that differ in the same
+/// kind of zip metadata one stands for all, and rows of RECORD that only follow are not repeated.
+fn shown(found: &[Found]) -> (Vec<(&Found, usize)>, usize) {
+    let telling = found.iter().filter(|one| one.cause != Some(Cause::OtherMembers));
+    let mut shown: Vec<(&Found, usize)> = Vec::new();
+    let mut more = 0;
+    for one in telling {
+        let container = matches!(one.kind, DifferenceKind::ZipMetadata | DifferenceKind::Compression);
+        let first = shown.iter_mut().find(|(first, _)| container && first.kind == one.kind && alike(first, one));
+        if let Some((_, alike)) = first {
+            *alike += 1;
+        } else if shown.len() < MAX_SHOWN {
+            shown.push((one, 0));
+        } else {
+            more += 1;
+        }
+    }
+    (shown, more)
+}
+
+/// Whether the same fields of two zip entries differ.
+fn alike(one: &Found, other: &Found) -> bool {
+    let field = |line: &String| line.split(':').next().map(str::to_owned);
+    one.detail.iter().map(field).eq(other.detail.iter().map(field))
 }
 
 fn is_generated(path: &str) -> bool {
     path.contains(".dist-info/")
 }
 
-fn kind_in_words(kind: DifferenceKind, sides: Sides) -> String {
+pub(crate) fn kind_in_words(kind: DifferenceKind, sides: Sides) -> String {
     let (left, right) = sides.words();
     match kind {
         DifferenceKind::Content => "other content".to_owned(),

@@ -98,6 +98,25 @@ pub(crate) fn wheel(generator: &str) -> Vec<Part> {
     ]
 }
 
+/// The same with a true RECORD.
+pub(crate) fn recorded(mut parts: Vec<Part>) -> Vec<Part> {
+    use base64::Engine as _;
+    let row = |part: &Part| {
+        let digest = <sha2::Sha256 as sha2::Digest>::digest(&part.content);
+        let hash = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(digest);
+        let quoted = part.name.contains([',', '"']).then(|| format!("\"{}\"", part.name.replace('"', "\"\"")));
+        format!("{},sha256={hash},{}\n", quoted.unwrap_or_else(|| part.name.clone()), part.content.len())
+    };
+    let is_record = |part: &Part| part.name.ends_with(".dist-info/RECORD");
+    let files = parts.iter().filter(|part| !is_record(part) && !part.name.ends_with('/'));
+    let mut text: String = files.map(row).collect();
+    text.push_str("demo-1.0.dist-info/RECORD,,\n");
+    let record = part("demo-1.0.dist-info/RECORD", &text);
+    parts.retain(|part| !is_record(part));
+    parts.push(record);
+    parts
+}
+
 pub(crate) fn tar_gz(fill: impl FnOnce(&mut tar::Builder<Vec<u8>>)) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     fill(&mut builder);

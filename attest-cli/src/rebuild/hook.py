@@ -149,7 +149,10 @@ def run(job):
         json.dump(asked, file)
     # Without what it asks for it would not be the build that is wanted; whoever runs this installs it and comes back.
     if job["hook"] == "build_wheel" and all(is_settled(line, job["settled"]) for line in asked):
-        backend.build_wheel(job["out"], {}, None)
+        # A folder of its own: setuptools before 41 empties it.
+        wheels = os.path.join(job["out"], "wheels")
+        os.mkdir(wheels)
+        backend.build_wheel(wheels, {}, None)
     elif job["hook"] == "build_sdist":
         backend.build_sdist(job["out"], {})
 

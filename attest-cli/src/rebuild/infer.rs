@@ -72,6 +72,7 @@ pub(crate) fn infer(
         variables: [("LC_ALL", "C.UTF-8"), ("PYTHONHASHSEED", "0")]
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .into(),
+        container: None,
     })
 }
 

@@ -1,9 +1,11 @@
 //! `build.json`: what a statement will say about a rebuild, and `report.json`: what differs, in detail.
 //!
-//! JSON Schema: `schemas/build-record.schema.json`.
+//! JSON Schemas: `schemas/build-record.schema.json`, `schemas/report.schema.json`.
 
 use attest_core::artifact::ArtifactDigest;
-use attest_core::statement::{Dependency, Difference, Environment, Origin, Outcome, RecipeKind, Source};
+use attest_core::statement::{
+    Dependency, Difference, DifferenceKind, Environment, Equivalence, Origin, Outcome, RecipeKind, Source,
+};
 use serde::{Deserialize, Serialize};
 
 use super::compare::Found;
@@ -14,12 +16,19 @@ use super::result::ResultError;
 /// The value of `schema`.
 pub(crate) const SCHEMA: &str = "https://w3id.org/attest/build-record/v1";
 
+/// The value of `schema` in a report.
+const REPORT_SCHEMA: &str = "https://w3id.org/attest/report/v1";
+
 /// How it came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum Verdict {
     /// The build emitted the published bytes.
     Exact,
+    /// It emitted them but for time, mode, system and order of the zip's members, which the recipe's container sets.
+    Replayed,
+    /// It emitted the same but for a closed list of members.
+    Equivalent,
     /// It emitted other bytes.
     Different,
     /// Two builds do not agree with each other, so nothing follows about the published file.
@@ -31,10 +40,15 @@ pub(crate) enum Verdict {
 }
 
 impl Verdict {
-    /// The outcome for a `not-reproduced` statement; nothing for EXACT.
+    /// Whether the result has the published bytes.
+    pub(crate) fn is_equal(self) -> bool {
+        matches!(self, Self::Exact | Self::Replayed)
+    }
+
+    /// The outcome for a `not-reproduced` statement; nothing for what is no refusal.
     pub(crate) fn outcome(self) -> Option<Outcome> {
         match self {
-            Self::Exact => None,
+            Self::Exact | Self::Replayed | Self::Equivalent => None,
             Self::Different => Some(Outcome::Different),
             Self::Nondeterministic => Some(Outcome::Nondeterministic),
             Self::BuildFailed => Some(Outcome::BuildFailed),
@@ -47,6 +61,8 @@ impl std::fmt::Display for Verdict {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Exact => "EXACT",
+            Self::Replayed => "REPLAYED",
+            Self::Equivalent => "EQUIVALENT",
             Self::Different => "DIFFERENT",
             Self::Nondeterministic => "NONDETERMINISTIC",
             Self::BuildFailed => "BUILD_FAILED",
@@ -80,6 +96,12 @@ pub(crate) struct BuildRecord {
     /// What came out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) rebuilt: Option<RecordedFile>,
+    /// What the build itself emitted, where the recipe's container was set afterwards.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) emitted: Option<ArtifactDigest>,
+    /// For EQUIVALENT: every member that differs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) equivalent: Option<Vec<Equivalence>>,
     /// Git or sdist.
     pub(crate) origin: Origin,
     /// What it was built from.
@@ -111,11 +133,23 @@ impl BuildRecord {
             return Err(ResultError::Schema { found: self.schema.clone() });
         }
         let equal = self.rebuilt.as_ref().is_some_and(|file| file.sha256 == self.subject.sha256);
-        if (self.verdict == Verdict::Exact) != equal {
+        if self.verdict.is_equal() != equal {
             return Err(ResultError::Contradiction { field: "rebuilt" });
         }
         if self.verdict == Verdict::Exact && self.differences_total != 0 {
             return Err(ResultError::Contradiction { field: "differencesTotal" });
+        }
+        let in_container = |one: &Difference| matches!(one.kind, DifferenceKind::ZipMetadata | DifferenceKind::Order);
+        if self.verdict == Verdict::Replayed && !self.differences.iter().all(in_container) {
+            return Err(ResultError::Contradiction { field: "differences" });
+        }
+        if (self.verdict == Verdict::Replayed && self.emitted.is_none())
+            || (self.verdict == Verdict::Exact && self.emitted.is_some())
+        {
+            return Err(ResultError::Contradiction { field: "emitted" });
+        }
+        if (self.verdict == Verdict::Equivalent) != self.equivalent.is_some() {
+            return Err(ResultError::Contradiction { field: "equivalent" });
         }
         Ok(())
     }
@@ -136,4 +170,17 @@ pub(crate) struct Report<'a> {
     /// Of a wheel with compiled code: what it says about where it was built.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) native: Option<&'a Evidence>,
+}
+
+impl Report<'_> {
+    /// The text of `report.json`.
+    pub(crate) fn to_json(&self) -> serde_json::Result<Vec<u8>> {
+        #[derive(Serialize)]
+        struct Document<'a> {
+            schema: &'static str,
+            #[serde(flatten)]
+            report: &'a Report<'a>,
+        }
+        serde_json::to_vec_pretty(&Document { schema: REPORT_SCHEMA, report: self })
+    }
 }

@@ -7,7 +7,8 @@
 //!     buildinfo.json  everything that it was built with, taken before any project code ran (schemas/buildinfo.schema.json)
 //!     build.lock      what it was built with: a requirements file with one hash each
 //!     build.log       what the build said
-//!     report.json     what differs, in detail
+//!     report.json     what differs, in detail (schemas/report.schema.json)
+//!     report.html     the same for a browser
 //!     idna-3.20-py3-none-any.whl      what came out
 //! ```
 
@@ -24,6 +25,7 @@ use attest_core::statement::{
 };
 
 use super::record::{BuildRecord, RecordedFile, Report, SCHEMA};
+use super::report;
 use attest_core::recipe::{Recipe, RecipeError};
 
 /// A recipe up to this size is put into the statement (docs/TRUST.md 7).
@@ -37,6 +39,7 @@ const BUILDINFO: &str = "buildinfo.json";
 const LOCK: &str = "build.lock";
 const LOG: &str = "build.log";
 const REPORT: &str = "report.json";
+const PAGE: &str = "report.html";
 
 /// How the names of files begin that are still being written: whoever is killed leaves them, the next run removes them.
 pub(crate) const PARTIAL: &str = ".attest-";
@@ -155,13 +158,15 @@ impl ResultFolder {
         fs::create_dir_all(parent).map_err(failed)?;
         let folder = tempfile::Builder::new().prefix(PARTIAL).tempdir_in(parent).map_err(failed)?;
         let recipe = content.recipe.to_toml()?;
-        let report = serde_json::to_vec_pretty(&content.report)?;
-        let parts: [(&str, &[u8]); 5] = [
+        let report = content.report.to_json()?;
+        let page = report::html(&content.record, &content.report);
+        let parts: [(&str, &[u8]); 6] = [
             (RECIPE, recipe.as_bytes()),
             (BUILDINFO, &content.buildinfo),
             (LOCK, content.lock.as_bytes()),
             (LOG, &content.log),
             (REPORT, &report),
+            (PAGE, page.as_bytes()),
         ];
         let wheel = content.record.rebuilt.clone();
         for (name, bytes) in parts.into_iter().chain(wheel.as_ref().map(|file| file.name.as_str()).zip(content.wheel)) {
@@ -189,7 +194,10 @@ impl ResultFolder {
             }
         }
         let recipe = recipe.ok_or(ResultError::Contradiction { field: "files" })?;
-        Recipe::parse(&recipe)?;
+        // docs/TRUST.md 3.4: a replayed result has its container in the recipe.
+        if Recipe::parse(&recipe)?.container.is_none() && record.emitted.is_some() {
+            return Err(ResultError::Contradiction { field: "emitted" });
+        }
         record.check()?;
         Ok(Self { path: path.to_owned(), record, recipe })
     }
@@ -230,7 +238,8 @@ impl ResultFolder {
                 content: Some(self.recipe.clone()).filter(|recipe| recipe.len() <= MAX_INLINE_RECIPE),
                 download_location: None,
             },
-            method: Method::Exact,
+            // A container is set in what was built, whether or not the result is the published file.
+            method: if record.emitted.is_some() { Method::Replayed } else { Method::Exact },
             environment: record.environment.clone(),
             resolved_dependencies: record.resolved_dependencies.clone(),
             inputs_digest: inputs_digest(&record.source, recipe_digest, &record.resolved_dependencies),
@@ -239,12 +248,15 @@ impl ResultFolder {
             repeat: record.repeat,
             byproducts: record.files.iter().filter(|file| file.name != RECIPE).map(byproduct).collect(),
         };
+        let rebuilt = record.rebuilt.as_ref().map(|file| file.sha256);
         let Some(outcome) = record.verdict.outcome() else {
-            return Ok((subject, Predicate::Reproduced(build)));
+            let weaker = record.equivalent.clone().zip(rebuilt);
+            let equivalent = |(members, rebuilt)| Predicate::Equivalent { build: build.clone(), rebuilt, members };
+            return Ok((subject, weaker.map_or_else(|| Predicate::Reproduced(build.clone()), equivalent)));
         };
         let refusal = Refusal {
             outcome,
-            rebuilt: record.rebuilt.as_ref().map(|file| Digest { sha256: file.sha256 }),
+            rebuilt: rebuilt.map(Digest::from),
             contradicts: None,
             differences: record.differences.clone(),
             differences_total: record.differences_total,
@@ -273,4 +285,4 @@ fn read(folder: &Path, name: &str) -> Result<Vec<u8>, ResultError> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

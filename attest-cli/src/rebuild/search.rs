@@ -48,7 +48,7 @@ struct Search<'a> {
 /// Builds twice as `inferred` says, or as the nearest alternative that was found.
 pub(crate) fn search(bench: &Bench<'_>, published: &Wheel, inferred: Recipe) -> anyhow::Result<Attempt> {
     let best = bench.probe(inferred)?;
-    let standing = Standing::of(published, &best.built);
+    let standing = Standing::of(published, &best.built, bench.source.tree());
     let mut search = Search { bench, published, start: Instant::now(), tries: 0, found: Vec::new(), best, standing };
     search.try_tools()?;
     search.try_containers()?;
@@ -112,7 +112,7 @@ impl Search<'_> {
             // No such file on the index, no such Python: one alternative less.
             Err(error) => return self.bench.note(&format!("try {} came to nothing: {error:#}", self.tries)),
         };
-        let standing = Standing::of(self.published, &probe.built);
+        let standing = Standing::of(self.published, &probe.built, self.bench.source.tree());
         self.bench.note(&format!("try {} gives {standing}", self.tries))?;
         if standing < self.standing {
             (self.best, self.standing) = (probe, standing);

@@ -109,8 +109,12 @@ impl Workshop {
         let log = tempfile::NamedTempFile::new()?;
         // Before any code of the project runs: what it does to its room, it cannot do to this.
         let inventory = self.inventory()?;
-        let attempt = search::search(&self.bench(&source, log.path(), progress), &published.wheel, recipe)?;
-        let (recipe, finding) = (&attempt.recipe, Finding::of(&published, &attempt));
+        let mut attempt = search::search(&self.bench(&source, log.path(), progress), &published.wheel, recipe)?;
+        let finding = Finding::of(&published, &attempt);
+        if let Some(replayed) = &finding.replayed {
+            attempt.recipe.container = Some(replayed.container.clone());
+        }
+        let recipe = &attempt.recipe;
         let mut lineage = Lineage::of(&source, &published.wheel, recipe, finding.verdict);
         self.ask_publisher(&published, &source, &mut lineage);
         self.hold_against(&published, &mut source, recipe, (log.path(), progress), &mut lineage)?;
@@ -200,13 +204,17 @@ impl Workshop {
         log: &Path,
     ) -> anyhow::Result<ResultFolder> {
         let first = attempt.telling(published);
+        let output = finding.output(first);
         let record = BuildRecord {
             schema: record::SCHEMA.to_owned(),
             attest: env!("CARGO_PKG_VERSION").to_owned(),
             subject: RecordedFile { name: published.name.as_str().to_owned(), sha256: published.wheel.digest() },
             verdict: finding.verdict,
             rebuilt: first
-                .map(|built| RecordedFile { name: built.name.clone(), sha256: ArtifactDigest::of(&built.bytes) }),
+                .zip(output)
+                .map(|(built, output)| RecordedFile { name: built.name.clone(), sha256: ArtifactDigest::of(output) }),
+            emitted: first.filter(|_| finding.replayed.is_some()).map(|built| ArtifactDigest::of(&built.bytes)),
+            equivalent: finding.equivalent.clone(),
             origin: source.origin(),
             source: source.statement(),
             recipe_kind: RecipeKind::Inferred,
@@ -214,11 +222,7 @@ impl Workshop {
             resolved_dependencies: attempt.lock.dependencies(),
             record_digest: published.wheel.record_digest(),
             rebuilt_at: crate::run::now().to_string(),
-            repeat: if matches!(finding.verdict, Verdict::Exact | Verdict::Different | Verdict::EnvironmentUnknown) {
-                2
-            } else {
-                1
-            },
+            repeat: if matches!(finding.verdict, Verdict::Nondeterministic | Verdict::BuildFailed) { 1 } else { 2 },
             differences_total: finding.differences.len() as u64,
             differences: finding.for_statement(),
             files: Vec::new(),
@@ -236,7 +240,7 @@ impl Workshop {
                 lineage,
                 native: finding.native.as_ref(),
             },
-            wheel: first.map(|built| built.bytes.as_slice()),
+            wheel: output,
         };
         let archive = self.options.results.join(DEPENDENCIES);
         let unkept = |error| ResultError::Write { path: archive.clone(), source: io::Error::other(error) };

@@ -10,8 +10,17 @@ use std::io::Read as _;
 use flate2::read::DeflateDecoder;
 
 mod error;
+mod member;
+mod write;
 
 pub(crate) use error::ZipError;
+pub(crate) use member::Member;
+pub(crate) use write::{Unwritable, is_plain, write};
+
+#[cfg(test)]
+pub(crate) use write::tests::real_wheels;
+
+use member::{Claim, Descriptor, Local, Rest, Sizes};
 
 /// The biggest wheel that is read. The largest pure wheels on PyPI have tens of megabytes.
 pub(crate) const MAX_FILE: u64 = 512 << 20;
@@ -22,57 +31,14 @@ const MAX_RATIO: u64 = 1032;
 const END_SIGNATURE: [u8; 4] = *b"PK\x05\x06";
 const CENTRAL_SIGNATURE: [u8; 4] = *b"PK\x01\x02";
 const LOCAL_SIGNATURE: [u8; 4] = *b"PK\x03\x04";
+const DESCRIPTOR_SIGNATURE: [u8; 4] = *b"PK\x07\x08";
 const END_SIZE: usize = 22;
 const CENTRAL_SIZE: usize = 46;
 const LOCAL_SIZE: usize = 30;
+/// General purpose bit 3: CRC-32 and sizes follow the data.
+const FLAG_STREAMED: u16 = 0x8;
 /// General purpose bit 0: encrypted; bit 13: masked headers.
 const FLAGS_REFUSED: u16 = 0x2001;
-
-/// One member with everything that shows in the file's digest.
-#[derive(Clone, Debug)]
-pub(crate) struct Member {
-    /// Path inside the wheel.
-    pub(crate) name: String,
-    /// What unpacks from it; as far as it unpacks when [`Member::damaged`].
-    pub(crate) content: Vec<u8>,
-    /// The stored stream, for telling a different compressor from a different content.
-    pub(crate) compressed: Vec<u8>,
-    /// Length or CRC-32 of the content do not match the directory.
-    pub(crate) damaged: bool,
-    /// Modification time: MS-DOS date in the upper, time in the lower half.
-    pub(crate) dos_time: u32,
-    /// Upper half: Unix mode.
-    pub(crate) external_attributes: u32,
-    /// 3 is Unix, 0 is MS-DOS (which Windows writes).
-    pub(crate) create_system: u8,
-    /// Everything else that is neither a size nor an offset: versions, flags, method, extra fields, comment.
-    pub(crate) rest: Rest,
-}
-
-/// The quieter fields of a directory entry.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Rest {
-    create_version: u8,
-    extract_version: u16,
-    flags: u16,
-    method: u16,
-    internal_attributes: u16,
-    extra: Vec<u8>,
-    local_extra: Vec<u8>,
-    comment: Vec<u8>,
-}
-
-impl Member {
-    /// The Unix mode with its type bits, 0 where none was written.
-    pub(crate) fn mode(&self) -> u32 {
-        self.external_attributes >> 16
-    }
-
-    /// Whether this is a folder entry (`uv_build` writes some).
-    pub(crate) fn is_folder(&self) -> bool {
-        self.name.ends_with('/')
-    }
-}
 
 /// Reads all members in the order of the directory.
 pub(crate) fn read(bytes: &[u8]) -> Result<Vec<Member>, ZipError> {
@@ -87,8 +53,9 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Vec<Member>, ZipError> {
         if !names.insert(entry.name.trim_end_matches('/').to_owned()) {
             return Err(ZipError::Duplicate { name: entry.name });
         }
-        unpacked += entry.size;
-        if unpacked > MAX_UNPACKED || entry.size > (entry.compressed_size + 1) * MAX_RATIO {
+        let (size, compressed) = (u64::from(entry.claim.size), u64::from(entry.claim.compressed));
+        unpacked += size;
+        if unpacked > MAX_UNPACKED || size > (compressed + 1) * MAX_RATIO {
             return Err(ZipError::TooLarge { name: entry.name, limit: MAX_UNPACKED, found: unpacked });
         }
         members.push(entry.unpack(&bytes[..directory.start])?);
@@ -161,9 +128,7 @@ struct Entry {
     name: String,
     create_system: u8,
     dos_time: u32,
-    crc: u32,
-    compressed_size: u64,
-    size: u64,
+    claim: Claim,
     external_attributes: u32,
     local: usize,
     rest: Rest,
@@ -178,12 +143,14 @@ impl Entry {
         let comment_length = usize::from(fields.u16(32)?);
         let name = plain_path(fields.slice(CENTRAL_SIZE, name_length)?)?;
         let version = fields.u16(4)?;
+        if fields.u16(34)? != 0 {
+            // On another disk.
+            return Err(ZipError::Layout);
+        }
         let entry = Self {
             create_system: version.to_le_bytes()[1],
             dos_time: fields.u32(12)?,
-            crc: fields.u32(16)?,
-            compressed_size: u64::from(fields.u32(20)?),
-            size: u64::from(fields.u32(24)?),
+            claim: Claim { crc: fields.u32(16)?, compressed: fields.u32(20)?, size: fields.u32(24)? },
             external_attributes: fields.u32(38)?,
             local: fields.u32(42)? as usize,
             rest: Rest {
@@ -193,8 +160,8 @@ impl Entry {
                 method: fields.u16(10)?,
                 internal_attributes: fields.u16(36)?,
                 extra: fields.slice(CENTRAL_SIZE + name_length, extra_length)?.to_vec(),
-                local_extra: Vec::new(),
                 comment: fields.slice(CENTRAL_SIZE + name_length + extra_length, comment_length)?.to_vec(),
+                local: Local::default(),
             },
             end: at + CENTRAL_SIZE + name_length + extra_length + comment_length,
             name,
@@ -224,24 +191,32 @@ impl Entry {
         let local = Fields { bytes, at: self.local, what: "local header" };
         local.expect(LOCAL_SIGNATURE)?;
         let (name_length, extra_length) = (usize::from(local.u16(26)?), usize::from(local.u16(28)?));
+        let sizes = self.sizes(&local)?;
         let same = local.slice(LOCAL_SIZE, name_length)? == self.name.as_bytes()
             && local.u16(6)? == self.rest.flags
             && local.u16(8)? == self.rest.method
-            && local.u32(10)? == self.dos_time
-            && self.sizes_agree(&local)?;
-        if !same {
+            && local.u32(10)? == self.dos_time;
+        let (true, Some(sizes)) = (same, sizes) else {
             return Err(ZipError::LocalHeader { name: self.name });
-        }
-        self.rest.local_extra = local.slice(LOCAL_SIZE + name_length, extra_length)?.to_vec();
-        let length = usize::try_from(self.compressed_size).map_err(|_| ZipError::Layout)?;
-        let compressed = local.slice(LOCAL_SIZE + name_length + extra_length, length)?.to_vec();
-        let content = if self.rest.method == 0 { compressed.clone() } else { inflate(&compressed, self.size) };
-        let damaged = content.len() as u64 != self.size || crc32(&content) != self.crc;
+        };
+        let start = LOCAL_SIZE + name_length + extra_length;
+        let length = usize::try_from(self.claim.compressed).map_err(|_| ZipError::Layout)?;
+        let compressed = local.slice(start, length)?.to_vec();
+        self.rest.local = Local {
+            extract_version: local.u16(4)?,
+            extra: local.slice(LOCAL_SIZE + name_length, extra_length)?.to_vec(),
+            sizes,
+            descriptor: self.descriptor(&bytes[self.local + start + length..]),
+        };
+        let size = u64::from(self.claim.size);
+        let content = if self.rest.method == 0 { compressed.clone() } else { inflate(&compressed, size) };
+        let damaged = content.len() as u64 != size || crc32(&content) != self.claim.crc;
         Ok(Member {
             name: self.name,
             content,
             compressed,
             damaged,
+            claim: self.claim,
             dos_time: self.dos_time,
             external_attributes: self.external_attributes,
             create_system: self.create_system,
@@ -250,10 +225,27 @@ impl Entry {
     }
 
     /// With flag bit 3 the local header has zeros and the truth follows the data (APPNOTE 4.4.4).
-    fn sizes_agree(&self, local: &Fields<'_>) -> Result<bool, ZipError> {
-        let described = (local.u32(14)?, u64::from(local.u32(18)?), u64::from(local.u32(22)?));
-        let streamed = self.rest.flags & 0x8 != 0 && described == (0, 0, 0);
-        Ok(streamed || described == (self.crc, self.compressed_size, self.size))
+    fn sizes(&self, local: &Fields<'_>) -> Result<Option<Sizes>, ZipError> {
+        let said = local.slice(14, 12)?;
+        Ok(if said == self.claim.to_bytes() {
+            Some(Sizes::Stated)
+        } else {
+            (self.rest.flags & FLAG_STREAMED != 0 && said == [0; 12]).then_some(Sizes::Deferred)
+        })
+    }
+
+    /// What stands between the data and whatever comes next. It is only kept: the directory has the same.
+    fn descriptor(&self, after: &[u8]) -> Descriptor {
+        let claim = self.claim.to_bytes();
+        if self.rest.flags & FLAG_STREAMED == 0 {
+            Descriptor::None
+        } else if after.strip_prefix(&DESCRIPTOR_SIGNATURE).is_some_and(|after| after.starts_with(&claim)) {
+            Descriptor::Signed
+        } else if after.starts_with(&claim) {
+            Descriptor::Bare
+        } else {
+            Descriptor::None
+        }
     }
 }
 

@@ -48,6 +48,9 @@ def write(out, core):
             ("demo-1.0.dist-info/RECORD", RECORD),
         ):
             wheel.writestr(zipfile.ZipInfo(path, (2024, 2, 25, 23, 17, 32)), text)
+        if "@MISCHIEF@" == "sbom":
+            sbom = zipfile.ZipInfo("demo-1.0.dist-info/sboms/demo.cdx.json", (2024, 2, 25, 23, 17, 32))
+            wheel.writestr(sbom, '{"serialNumber": "%s"}' % os.urandom(16).hex())
     return name
 
 
@@ -63,6 +66,12 @@ def build_wheel(out, config_settings=None, metadata_directory=None):
         time.sleep(600)
     elif mischief == "link":
         os.symlink("/etc/passwd", os.path.join(out, "demo-1.0-py3-none-any.whl"))
+        return "demo-1.0-py3-none-any.whl"
+    elif mischief in ("lure", "lure further"):
+        # Outside of the room these lead to folders with the published wheel.
+        folder, bait = (out, "wheels") if mischief == "lure" else (os.path.dirname(out), "")
+        os.rename(folder, folder + "-away")
+        os.symlink(os.path.join(@PATHS@[0], bait), folder)
         return "demo-1.0-py3-none-any.whl"
     elif mischief == "fill":
         with open(os.path.join(out, "big"), "wb") as file:

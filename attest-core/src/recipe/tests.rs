@@ -252,3 +252,26 @@ fn temporary_names_are_those_of_tempfile_and_few() {
     let found = with_paths(&format!("temporary = [{many}]\n")).unwrap().knobs_only();
     assert_eq!(found, Err(RecipeError::TemporaryNames { limit: 8, found: 9 }));
 }
+
+#[test]
+fn a_container_is_a_knob_and_one_that_does_more_is_no_recipe() {
+    let text = format!("{TEXT}\n[container]\nmembers = 3\norder = \"2 0-1\"\ntimes = \"2024-02-25T23:17:32x3\"\n");
+    let recipe = Recipe::parse(&text).unwrap();
+    assert_eq!(recipe.to_toml().unwrap(), text);
+    assert_eq!(recipe.knobs_only(), Ok(()));
+    assert_eq!(Recipe::parse(TEXT).unwrap().container, None);
+    for (old, new) in [
+        ("members = 3", "members = 4"),
+        ("\"2 0-1\"", "\"2 0-1 0\""),
+        ("\"2 0-1\"", "\"0-2\""),
+        ("32x3", "32x4"),
+        ("members = 3", "members = 3\nmodes = \"104755x3\""),
+        ("members = 3", "members = 3\nmodes = \"120777x3\""),
+        ("members = 3", "members = 3\nsystems = \"19x3\""),
+        ("members = 3", "members = 3\nnames = [\"evil.pth\"]"),
+    ] {
+        let bad = text.replace(old, new);
+        assert_ne!(bad, text);
+        assert!(matches!(Recipe::parse(&bad), Err(RecipeError::Form(_))), "{new}");
+    }
+}

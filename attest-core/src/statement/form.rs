@@ -100,7 +100,7 @@ pub(super) fn is_utc_time(text: &str) -> bool {
 
 /// The closed list of docs/TRUST.md 3.4: what no interpreter imports or runs. RECORD is on it for the rows of the
 /// others.
-pub(super) fn may_differ(path: &str) -> bool {
+pub fn may_differ(path: &str) -> bool {
     const NEVER: [&str; 6] = [".py", ".pyc", ".so", ".pyd", ".dll", ".pth"];
     let plain = path.len() <= MAX_DIFFERENCE_PATH && path.chars().all(is_plain);
     let Some((top, rest)) = path.split_once('/') else {

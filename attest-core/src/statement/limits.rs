@@ -50,14 +50,21 @@ fn truncate_build(build: &mut Build) {
 fn truncate_differences(refusal: &mut Refusal) {
     let found = u64::try_from(refusal.differences.len()).unwrap_or(u64::MAX);
     refusal.differences_total = refusal.differences_total.max(found);
-    for Difference { path, .. } in &mut refusal.differences {
+    refusal.differences = abridged(std::mem::take(&mut refusal.differences));
+}
+
+/// Differences as a statement lists them: paths escaped, and of more than [`MAX_DIFFERENCES`] those that decide whether it
+/// is an accusation first, then the others in the order given.
+pub fn abridged(mut differences: Vec<Difference>) -> Vec<Difference> {
+    for Difference { path, .. } in &mut differences {
         *path = escape_path(path);
     }
-    if refusal.differences.len() > MAX_DIFFERENCES {
+    if differences.len() > MAX_DIFFERENCES {
         // Stable. What decides whether this is an accusation must not be crowded out.
-        refusal.differences.sort_by_key(weight);
-        refusal.differences.truncate(MAX_DIFFERENCES);
+        differences.sort_by_key(weight);
+        differences.truncate(MAX_DIFFERENCES);
     }
+    differences
 }
 
 /// Printable ASCII stays, anything else is written as `\u{HEX}`, and what goes beyond the limit is cut between two

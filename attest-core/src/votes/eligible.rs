@@ -259,6 +259,9 @@ fn inferred(build: &Build) -> Result<(), NotCounted> {
         Some("umask".to_owned())
     } else if environment.clock != recipe.time.clock {
         Some("clock".to_owned())
+    } else if (build.method == Method::Replayed) != recipe.container.is_some() {
+        // docs/TRUST.md 3.4: who accepts EXACT alone must not get what was set afterwards, and what was set must be said.
+        Some("method".to_owned())
     } else {
         None
     };

@@ -216,14 +216,18 @@ fn a_recipe_with_commands_votes_only_when_the_policy_lists_its_digest() {
 
 // 3.4
 
+/// What was set afterwards.
+const CONTAINER: &str = "\n[container]\nmembers = 7\nmodes = \"100644x7\"\n";
+
+fn recipe(build: &mut Build, text: &str) {
+    build.recipe.digest = digest(text).into();
+    build.recipe.content = Some(text.to_owned());
+}
+
 #[test]
 fn a_recipe_is_inferred_by_its_text_and_not_by_its_signers_word() {
     type Change<'a> = Box<dyn Fn(&mut Build) + 'a>;
     type Expected = fn(&NotCounted) -> bool;
-    let recipe = |build: &mut Build, text: &str| {
-        build.recipe.digest = digest(text).into();
-        build.recipe.content = Some(text.to_owned());
-    };
     let preload = RECIPE.replace("LC_ALL", "LD_PRELOAD");
     let cases: Vec<(Change<'_>, Expected)> = vec![
         (Box::new(|build| recipe(build, "#!/bin/sh\nmake")), |why| matches!(why, NotCounted::RecipeNotKnobs(_))),
@@ -272,6 +276,22 @@ fn a_recipe_is_inferred_by_its_text_and_not_by_its_signers_word() {
             Box::new(|build| build.environment.clock = Clock::Real),
             |why| matches!(why, NotCounted::RecipeEnvironment { knob } if knob == "clock"),
         ),
+        // What was set afterwards is in the recipe, or nothing was.
+        (
+            Box::new(|build| build.method = Method::Replayed),
+            |why| matches!(why, NotCounted::RecipeEnvironment { knob } if knob == "method"),
+        ),
+        (
+            Box::new(|build| recipe(build, &format!("{RECIPE}{CONTAINER}"))),
+            |why| matches!(why, NotCounted::RecipeEnvironment { knob } if knob == "method"),
+        ),
+        (
+            Box::new(|build| {
+                build.method = Method::Replayed;
+                recipe(build, &format!("{RECIPE}{}", CONTAINER.replace("100644", "104755")));
+            }),
+            |why| matches!(why, NotCounted::RecipeNotKnobs(RecipeError::Form(_))),
+        ),
     ];
     for (change, expected) in cases {
         let second = signer("nix-1").sign(&reproduced(change));
@@ -284,7 +304,10 @@ fn a_recipe_is_inferred_by_its_text_and_not_by_its_signers_word() {
 
 #[test]
 fn a_method_that_the_policy_does_not_accept_is_no_vote() {
-    let replayed = signer("nix-1").sign(&reproduced(|build| build.method = Method::Replayed));
+    let replayed = signer("nix-1").sign(&reproduced(|build| {
+        build.method = Method::Replayed;
+        recipe(build, &format!("{RECIPE}{CONTAINER}"));
+    }));
     assert!(with_good_second(&Rules::new(), &replayed).is_accepted());
     let rules = Rules::new().set("accept-method", r#"["exact"]"#);
     let verdict = with_good_second(&rules, &replayed);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::{BuildError, Builder, Built, Hook, read_made, read_requires};
+use super::{BuildError, Builder, Built, Hook, made_folder, read_made, read_requires};
 use crate::rebuild::sdist::MAX_FILE;
 use crate::rebuild::tree::Order;
 use crate::sandbox::RoomFolder;
@@ -20,7 +20,7 @@ impl Builder<'_> {
     pub(crate) fn build_sdist(&self, environment: &Path) -> anyhow::Result<Built> {
         let folder = RoomFolder::new()?;
         let room = self.run(Hook::BuildSdist, environment, folder.path(), Order::Forward)?;
-        let out = room.outside("out");
+        let out = made_folder(room.outside("out"))?;
         let mut sdists = Vec::new();
         for entry in fs::read_dir(&out)? {
             let name = entry?.file_name().to_string_lossy().into_owned();

@@ -33,10 +33,10 @@ fn a_missing_readme_is_not_foreign_code() {
 }
 
 #[test]
-fn lines_are_shown_from_both_sides() {
+fn fields_are_shown_from_both_sides() {
     let mut published = wheel();
     published[1].content = b"Metadata-Version: 2.4\nName: demo\nVersion: 1.0\n".to_vec();
-    assert_eq!(found(&published, &wheel())[0].detail, ["- Metadata-Version: 2.4", "+ Metadata-Version: 2.1"]);
+    assert_eq!(found(&published, &wheel())[0].detail, ["Metadata-Version: 2.4 published, 2.1 rebuilt"]);
 }
 
 #[test]
@@ -77,6 +77,25 @@ fn line_ends_alone_are_named() {
     let mut published = wheel();
     published[0].content = b"x = 1\r\n".to_vec();
     assert_eq!(found(&published, &wheel())[0].detail, ["line ends only (CRLF: built on Windows?)"]);
+}
+
+#[test]
+fn a_record_that_only_follows_comes_last_and_one_that_lies_does_not() {
+    let with = |core: &str, record: &str| {
+        let mut parts = wheel();
+        parts[0].content = core.as_bytes().to_vec();
+        parts[3].content = record.as_bytes().to_vec();
+        parts[1].time = TIME;
+        parts
+    };
+    let mut published = with("x = 2\n", "demo/core.py,sha256=A,6\n");
+    published[1].time -= 1;
+    let follows = found(&published, &with("x = 1\n", "demo/core.py,sha256=B,6\n"));
+    let names: Vec<_> = follows.iter().map(|one| one.path.rsplit('/').next().unwrap()).collect();
+    assert_eq!(names, ["core.py", "METADATA", "RECORD"]);
+    assert_eq!(follows[2].cause, Some(Cause::OtherMembers));
+    let lies = found(&with("x = 1\n", "demo/core.py,sha256=A,6\n"), &with("x = 1\n", "demo/core.py,sha256=B,6\n"));
+    assert_eq!((lies[0].kind, lies[0].cause), (DifferenceKind::Content, None));
 }
 
 #[test]

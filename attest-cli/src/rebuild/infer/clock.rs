@@ -53,7 +53,8 @@ pub(super) fn infer(generator: &Generator, wheel: &Wheel, sdist: &Tree, guesses:
 }
 
 /// The times of generated files, in the order in which the build asked for them. A module that shows the time it has in the
-/// sdist was copied with it; all else, and everything in `.dist-info`, is made by the build, which takes seconds or minutes.
+/// sdist was copied with it; all else is made by the build, which takes seconds or minutes. So is everything in `.dist-info`, but for
+/// `zip-safe`, which setuptools does not write again where the sdist's `.egg-info` has it.
 fn ticks(wheel: &Wheel, sdist: &Tree, stamp: i64) -> Option<(Vec<Tick>, i64)> {
     let copied = |member: &Member| {
         let as_old = |file: &SourceFile| {
@@ -64,7 +65,13 @@ fn ticks(wheel: &Wheel, sdist: &Tree, stamp: i64) -> Option<(Vec<Tick>, i64)> {
         let same = |(path, file): (&Path, &SourceFile)| {
             path.ends_with(&member.name) && as_old(file) && file.content == member.content
         };
-        !wheel.is_metadata(&member.name) && sdist.files().any(same)
+        let kept = |(path, file): (&Path, &SourceFile)| {
+            member.name.ends_with("zip-safe")
+                && path.file_name() == Path::new(&member.name).file_name()
+                && as_old(file)
+                && file.content == member.content
+        };
+        if wheel.is_metadata(&member.name) { sdist.files().any(kept) } else { sdist.files().any(same) }
     };
     let generated = wheel.members().iter().filter(|member| !copied(member));
     let seconds = generated.map(|member| zip_seconds(member.dos_time)).collect::<Option<Vec<_>>>()?;

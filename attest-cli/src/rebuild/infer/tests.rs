@@ -65,6 +65,18 @@ fn generated_files_of_several_times_mean_that_the_clock_ticked() {
 }
 
 #[test]
+fn zip_safe_from_the_sdist_is_not_made_anew() {
+    let mut parts = fixture::wheel("setuptools (82.0.1)");
+    for part in &mut parts {
+        part.time = TIME + 3;
+    }
+    // The fixture's sdist has the time `TIME`.
+    parts.insert(3, part("demo-1.0.dist-info/zip-safe", "\n"));
+    let time = recipe(&parts, &[("demo.egg-info/zip-safe", "\n")]).time;
+    assert_eq!((time.ticks, time.stamp), (vec![], Some(SECONDS + 6)));
+}
+
+#[test]
 fn a_file_in_dist_info_that_kept_its_own_time_leaves_the_clock_to_trial() {
     let mut parts = fixture::wheel("setuptools (84.2.1)");
     (parts[1].time, parts[3].time) = (YEAR_2016, TIME + 1);

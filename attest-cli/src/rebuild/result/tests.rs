@@ -2,14 +2,17 @@ use std::collections::BTreeMap;
 
 use attest_core::artifact::WheelName;
 use attest_core::statement::{
-    Clock, Difference, DifferenceKind, Environment, FromCommit, Network, Origin, RecipeKind, Source, Statement, Tool,
+    Clock, Difference, DifferenceKind, Environment, Equivalence, FromCommit, Network, Origin, RecipeKind, Source,
+    Statement, Tool,
 };
 use serde_json::{Value, json};
 
 use super::*;
+use crate::rebuild::compare::{Sides, compare};
 use crate::rebuild::fixture;
 use crate::rebuild::infer::infer;
 use crate::rebuild::lineage::Lineage;
+use crate::rebuild::native::Evidence;
 use crate::rebuild::record::Verdict;
 use crate::rebuild::sdist;
 use crate::rebuild::wheel::Wheel;
@@ -19,12 +22,19 @@ const NAME: &str = "demo-1.0-py3-none-any.whl";
 fn record(wheel: &Wheel, verdict: Verdict, rebuilt: &[u8]) -> BuildRecord {
     let tool = |version: &str| Tool { version: version.to_owned(), digest: None };
     let different = verdict != Verdict::Exact;
+    let kind = if verdict == Verdict::Replayed { DifferenceKind::ZipMetadata } else { DifferenceKind::Content };
     BuildRecord {
         schema: SCHEMA.to_owned(),
         attest: "0.1.0".to_owned(),
         subject: RecordedFile { name: NAME.to_owned(), sha256: wheel.digest() },
         verdict,
         rebuilt: Some(RecordedFile { name: NAME.to_owned(), sha256: ArtifactDigest::of(rebuilt) }),
+        emitted: (verdict == Verdict::Replayed).then(|| ArtifactDigest::of(b"emitted")),
+        equivalent: (verdict == Verdict::Equivalent).then(|| {
+            let digest = |text: &str| ArtifactDigest::of(text.as_bytes());
+            let path = "demo-1.0.dist-info/sboms/auditwheel.cdx.json".to_owned();
+            vec![Equivalence { path, published: digest("published"), rebuilt: digest("rebuilt") }]
+        }),
         origin: Origin::Sdist,
         source: vec![Source::Sdist {
             name: "demo-1.0.tar.gz".to_owned(),
@@ -51,21 +61,27 @@ fn record(wheel: &Wheel, verdict: Verdict, rebuilt: &[u8]) -> BuildRecord {
         rebuilt_at: "2026-11-21T21:00:00Z".to_owned(),
         repeat: 2,
         differences_total: u64::from(different),
-        differences: different
-            .then(|| Difference { path: "demo/core.py".to_owned(), kind: DifferenceKind::Content })
-            .into_iter()
-            .collect(),
+        differences: different.then(|| Difference { path: "demo/core.py".to_owned(), kind }).into_iter().collect(),
         files: Vec::new(),
     }
+}
+
+/// A record of a wheel that is different.
+pub(crate) fn any_record() -> BuildRecord {
+    let published = fixture::zip(&fixture::wheel("setuptools (82.0.1)"));
+    record(&Wheel::read(&published).unwrap(), Verdict::Different, b"other")
 }
 
 /// A result folder that holds together.
 pub(crate) fn written(verdict: Verdict) -> (tempfile::TempDir, PathBuf) {
     let published = fixture::zip(&fixture::wheel("setuptools (82.0.1)"));
-    let rebuilt = if verdict == Verdict::Exact { published.clone() } else { b"other".to_vec() };
+    let rebuilt = if verdict.is_equal() { published.clone() } else { b"other".to_vec() };
     let wheel = Wheel::read(&published).unwrap();
     let sdist = sdist::read(&fixture::sdist(&[])).unwrap();
-    let recipe = infer(&WheelName::parse(NAME).unwrap(), &wheel, &sdist, None).unwrap();
+    let mut recipe = infer(&WheelName::parse(NAME).unwrap(), &wheel, &sdist, None).unwrap();
+    if verdict == Verdict::Replayed {
+        recipe.container = Some(toml::from_str("members = 4\nmodes = \"100644x4\"").unwrap());
+    }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("results/demo");
     let content = Content {
@@ -90,7 +106,7 @@ fn change(path: &Path, change: impl FnOnce(&mut Value)) {
 
 #[test]
 fn a_file_that_was_changed_after_the_rebuild_is_refused() {
-    for name in [NAME, RECIPE, LOCK, LOG, REPORT] {
+    for name in [NAME, RECIPE, LOCK, LOG, REPORT, PAGE] {
         let (_folder, path) = written(Verdict::Exact);
         let mut bytes = fs::read(path.join(name)).unwrap();
         bytes.push(b' ');
@@ -122,6 +138,22 @@ fn a_verdict_that_its_digests_do_not_bear_out_is_refused() {
     let (_folder, path) = written(Verdict::Exact);
     change(&path, |record| record["differencesTotal"] = json!(1));
     assert!(contradiction(&path));
+    // What was set afterwards is neither kept back nor made up, and it is in the recipe.
+    for (verdict, field, value) in [
+        (Verdict::Replayed, "verdict", json!("EXACT")),
+        (Verdict::Replayed, "emitted", Value::Null),
+        (Verdict::Replayed, "differences", json!([{ "path": "demo/core.py", "kind": "CONTENT" }])),
+        (Verdict::Exact, "verdict", json!("REPLAYED")),
+        (Verdict::Exact, "emitted", json!("00".repeat(32))),
+        (Verdict::Different, "emitted", json!("00".repeat(32))),
+        (Verdict::Different, "verdict", json!("EQUIVALENT")),
+        (Verdict::Equivalent, "verdict", json!("DIFFERENT")),
+        (Verdict::Equivalent, "verdict", json!("EXACT")),
+    ] {
+        let (_folder, path) = written(verdict);
+        change(&path, |record| record[field] = value.clone());
+        assert!(contradiction(&path), "{verdict} with {field} {value}");
+    }
 }
 
 #[test]
@@ -171,11 +203,20 @@ fn an_older_result_is_replaced_as_a_whole() {
 #[test]
 fn a_result_becomes_a_statement_that_reads_back() {
     let rebuilder = || Rebuilder { id: "https://rebuild.example/".to_owned(), version: BTreeMap::new() };
-    for verdict in [Verdict::Exact, Verdict::Different, Verdict::Nondeterministic, Verdict::EnvironmentUnknown] {
+    for verdict in [
+        Verdict::Exact,
+        Verdict::Replayed,
+        Verdict::Equivalent,
+        Verdict::Different,
+        Verdict::Nondeterministic,
+        Verdict::EnvironmentUnknown,
+    ] {
         let (_folder, path) = written(verdict);
         let (subject, predicate) = ResultFolder::open(&path).unwrap().statement_parts(rebuilder()).unwrap();
-        assert_eq!(matches!(predicate, Predicate::Reproduced(_)), verdict == Verdict::Exact);
+        assert_eq!(matches!(predicate, Predicate::Reproduced(_)), verdict.is_equal());
+        assert_eq!(matches!(predicate, Predicate::Equivalent { .. }), verdict == Verdict::Equivalent);
         let build = predicate.build().unwrap().clone();
+        assert_eq!(build.method == Method::Replayed, verdict == Verdict::Replayed);
         let expected = inputs_digest(&build.source, build.recipe.digest, &build.resolved_dependencies);
         assert_eq!(build.inputs_digest, expected);
         let statement = Statement::new(subject, predicate).unwrap();
@@ -210,11 +251,38 @@ fn a_commit_becomes_a_statement_where_its_url_has_the_one_spelling() {
 fn every_record_fits_the_schema() {
     let schema: Value = serde_json::from_str(include_str!("../../../../schemas/build-record.schema.json")).unwrap();
     let schema = jsonschema::validator_for(&schema).unwrap();
-    for verdict in [Verdict::Exact, Verdict::Different] {
+    for verdict in [Verdict::Exact, Verdict::Replayed, Verdict::Equivalent, Verdict::Different] {
         let (_folder, path) = written(verdict);
         let mut record: Value = serde_json::from_slice(&fs::read(path.join(RECORD)).unwrap()).unwrap();
         assert_eq!(schema.validate(&record).map_err(|error| error.to_string()), Ok(()));
         record["surprise"] = json!(1);
         assert!(!schema.is_valid(&record));
+    }
+}
+
+#[test]
+fn every_report_fits_the_schema() {
+    let schema: Value = serde_json::from_str(include_str!("../../../../schemas/report.schema.json")).unwrap();
+    let schema = jsonschema::validator_for(&schema).unwrap();
+    let rebuilt = fixture::wheel("setuptools (82.0.1)");
+    let mut published = rebuilt.clone();
+    published[0].content = b"built = '2024-02-25'\n".to_vec();
+    (published[1].system, published[2].mode) = (0, 0o100_600);
+    published[3].content = b"demo/core.py,sha256=A,1\n".to_vec();
+    published.push(fixture::part("demo/evil.pth", ""));
+    published.swap(1, 2);
+    let read = |parts: &[fixture::Part]| Wheel::read(&fixture::zip(parts)).unwrap();
+    let differences = compare(&read(&published), &read(&rebuilt), Sides::PublishedAndRebuilt);
+    assert_eq!(differences.len(), 6);
+    for verdict in [Verdict::Exact, Verdict::Different] {
+        let lineage = Lineage::noted(vec!["a note".to_owned()]);
+        let native = Evidence { compilers: vec!["GCC 12".to_owned()], ..Evidence::default() };
+        let explanation = &["in words".to_owned()];
+        let report =
+            Report { verdict, explanation, differences: &differences, lineage: &lineage, native: Some(&native) };
+        let mut report: Value = serde_json::from_slice(&report.to_json().unwrap()).unwrap();
+        assert_eq!(schema.validate(&report).map_err(|error| error.to_string()), Ok(()));
+        report["differences"][0]["surprise"] = json!(1);
+        assert!(!schema.is_valid(&report));
     }
 }

@@ -6,7 +6,9 @@ use attest_core::statement::DifferenceKind;
 
 use crate::rebuild::build::Built;
 use crate::rebuild::compare::{self, Found, Sides};
+use crate::rebuild::tree::Tree;
 use crate::rebuild::wheel::Wheel;
+use crate::rebuild::zip::Member;
 
 /// From near to far. What the files contain counts before what the container says about them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,7 +26,8 @@ pub(super) enum Standing {
 }
 
 impl Standing {
-    pub(super) fn of(published: &Wheel, built: &Result<Built, String>) -> Self {
+    /// Which files of the source go into a wheel is the tools' choice, so those are no difference in code.
+    pub(super) fn of(published: &Wheel, built: &Result<Built, String>, source: &Tree) -> Self {
         let Ok(ours) = built.as_ref().map_err(drop).and_then(|built| Wheel::read(&built.bytes).map_err(drop)) else {
             return Self::Failed;
         };
@@ -37,7 +40,15 @@ impl Standing {
             return Self::Container(container.len());
         }
         let is_metadata = |one: &&Found| published.is_metadata(&one.path) || ours.is_metadata(&one.path);
-        if content.iter().all(is_metadata) {
+        let is_choice = |one: &&Found| {
+            let same = |member: &&Member| {
+                let (name, content) = (&member.name, &member.content);
+                source.files().any(|(path, file)| path.ends_with(name) && file.content == *content)
+            };
+            let mut members = published.members().iter().chain(ours.members()).filter(|member| member.name == one.path);
+            one.kind != DifferenceKind::Content && members.all(|member| same(&member))
+        };
+        if content.iter().all(|one| is_metadata(one) || is_choice(one)) {
             Self::Metadata(content.iter().map(|one| one.detail.len().max(1)).sum())
         } else {
             Self::Code

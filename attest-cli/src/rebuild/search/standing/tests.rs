@@ -1,11 +1,17 @@
 use super::*;
 use crate::rebuild::fixture::{self, Part, TIME, part, zip};
+use crate::rebuild::sdist;
+
+fn source() -> Tree {
+    sdist::read(&fixture::sdist(&[("src/demo/py.typed", ""), ("src/demo/core.py", "x = 2\n")])).unwrap()
+}
 
 fn standing(change: impl FnOnce(&mut Vec<Part>)) -> Standing {
     let mut parts = fixture::wheel("setuptools (84.2.1)");
     let published = Wheel::read(&zip(&parts)).unwrap();
     change(&mut parts);
-    Standing::of(&published, &Ok(Built { name: "demo-1.0-py3-none-any.whl".to_owned(), bytes: zip(&parts) }))
+    let built = Built { name: "demo-1.0-py3-none-any.whl".to_owned(), bytes: zip(&parts) };
+    Standing::of(&published, &Ok(built), &source())
 }
 
 #[test]
@@ -27,9 +33,17 @@ fn a_file_outside_dist_info_is_code_and_one_inside_is_not() {
 }
 
 #[test]
+fn a_file_of_the_source_that_is_left_out_or_packed_is_the_tools_choice_unless_it_is_another_text() {
+    assert_eq!(standing(|parts| parts.push(part("demo/py.typed", ""))), Standing::Metadata(1));
+    assert_eq!(standing(|parts| parts.push(part("demo/py.typed", "evil"))), Standing::Code);
+    // The source has another core.py than the published wheel.
+    assert_eq!(standing(|parts| drop(parts.remove(0))), Standing::Code);
+}
+
+#[test]
 fn what_is_no_wheel_is_a_failure() {
     let published = Wheel::read(&zip(&fixture::wheel("setuptools (84.2.1)"))).unwrap();
-    assert_eq!(Standing::of(&published, &Err("no".to_owned())), Standing::Failed);
+    assert_eq!(Standing::of(&published, &Err("no".to_owned()), &source()), Standing::Failed);
     let garbage = Built { name: "demo-1.0-py3-none-any.whl".to_owned(), bytes: b"PK".to_vec() };
-    assert_eq!(Standing::of(&published, &Ok(garbage)), Standing::Failed);
+    assert_eq!(Standing::of(&published, &Ok(garbage), &source()), Standing::Failed);
 }
