@@ -36,7 +36,7 @@ pub(crate) enum Command {
     /// Write down what is about to be tested or uploaded, check it afterwards, or lock the build tools
     Snapshot(snapshot::Args),
     /// Build published wheels again, and say whether they are the same
-    Rebuild(rebuild::Args),
+    Rebuild(Box<rebuild::Args>),
     /// Give wheels a container that depends on nothing but their content
     Normalize(normalize::Args),
     /// Rebuild all the time, on private machines, and publish what came out

@@ -119,6 +119,36 @@ impl Index {
         Ok(bytes)
     }
 
+    /// Anything on the web, of at most `limit` bytes. Nobody else vouches for it: the caller knows its digest, or whom it
+    /// asks.
+    pub(crate) fn web(&self, url: &Url, limit: u64) -> anyhow::Result<Vec<u8>> {
+        self.web_if_there(url, limit)?.with_context(|| format!("expected a file, found none at {url}"))
+    }
+
+    /// The same; nothing where there is no such file.
+    pub(crate) fn web_if_there(&self, url: &Url, limit: u64) -> anyhow::Result<Option<Vec<u8>>> {
+        ensure!(matches!(url.scheme(), "http" | "https"), "expected an address over HTTP, found {}", url.scheme());
+        let mut response = self.get(url.clone()).send().map_err(reqwest::Error::without_url)?;
+        if matches!(response.status().as_u16(), 404 | 410) {
+            return Ok(None);
+        }
+        ensure!(response.status().is_success(), "found status {}", response.status());
+        let led = response.url();
+        ensure!(
+            Self::is_safe(led) || !Self::is_safe(url),
+            "expected {url} to stay on https, found that it leads to {led}"
+        );
+        let mut bytes = Vec::new();
+        response.by_ref().take(limit + 1).read_to_end(&mut bytes)?;
+        ensure!(bytes.len() as u64 <= limit, "expected at most {limit} bytes, found more at {url}");
+        Ok(Some(bytes))
+    }
+
+    /// Whether nobody on the way can change what comes from there: HTTPS, or this very machine.
+    pub(crate) fn is_safe(url: &Url) -> bool {
+        url.scheme() == "https" || url.scheme() == "http" && is_this_machine(url)
+    }
+
     /// Downloads a file whose digest nobody gave, and keeps it under the digest that it has.
     pub(crate) fn first(&self, file: &IndexFile, limit: u64) -> anyhow::Result<ArtifactDigest> {
         let bytes = self.download(file, limit).with_context(|| format!("expected to download {}", file.name))?;

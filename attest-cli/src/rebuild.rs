@@ -13,6 +13,9 @@
 //! | [`inventory`], [`buildinfo`] | record the room before any project code runs in it |
 //! | [`environment`] | locks, installs and archives what the build needs |
 //! | [`attempt`], [`build`] | run the project's hooks as a recipe says, twice, without network |
+//! | [`recipes`], [`follow`] | find a recipe that somebody wrote, and do as it says |
+//! | [`script`], [`image`] | run a recipe's own script, in an image where it names one |
+//! | [`claim`] | read somebody's statement, to replay it |
 //! | [`lineage`] | says where the source comes from: whether the sdist is what a commit gives |
 //! | [`replay`] | sets the zip metadata that a recipe's container has, and nothing else |
 //! | [`compare`], [`difference`], [`equivalence`], [`explain`], [`finding`] | say what came out |
@@ -26,6 +29,7 @@
 pub(crate) mod attempt;
 pub(crate) mod build;
 pub(crate) mod buildinfo;
+pub(crate) mod claim;
 pub(crate) mod compare;
 pub(crate) mod difference;
 pub(crate) mod elf;
@@ -35,7 +39,9 @@ pub(crate) mod explain;
 pub(crate) mod finding;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub(crate) mod follow;
 pub(crate) mod git;
+pub(crate) mod image;
 pub(crate) mod infer;
 pub(crate) mod inventory;
 pub(crate) mod lineage;
@@ -43,11 +49,13 @@ pub(crate) mod native;
 pub(crate) mod normal;
 pub(crate) mod platform;
 pub(crate) mod pythons;
+pub(crate) mod recipes;
 pub(crate) mod record;
 pub(crate) mod replay;
 pub(crate) mod report;
 pub(crate) mod result;
 pub(crate) mod rows;
+pub(crate) mod script;
 pub(crate) mod sdist;
 pub(crate) mod search;
 pub(crate) mod source;

@@ -121,6 +121,7 @@ pub(crate) struct Room<'a> {
     folder: &'a Path,
     source_at: PathBuf,
     environment_at: PathBuf,
+    root: Option<&'a Path>,
 }
 
 /// What is run in a room: a Python script that was put into its `run` folder.
@@ -155,7 +156,7 @@ impl<'a> Room<'a> {
             "build:x:1000:1000::/build/home:/bin/sh\nroot:x:0:0::/build/home:/bin/sh\n",
         )?;
         let (source_at, environment_at) = (Path::new(BUILD).join("src"), ENVIRONMENT.into());
-        Ok(Self { isolation, interpreter, environment, folder, source_at, environment_at })
+        Ok(Self { isolation, interpreter, environment, folder, source_at, environment_at, root: None })
     }
 
     /// Shows the source and the environment at other places. Without isolation there is only one place for them, so
@@ -177,6 +178,12 @@ impl<'a> Room<'a> {
         Ok(self)
     }
 
+    /// Shows the files of an unpacked image in place of the machine's: neither its `/usr` nor its Python are inside then.
+    pub(crate) fn with_root(mut self, root: &'a Path) -> Self {
+        self.root = Some(root);
+        self
+    }
+
     /// A folder of the room as code inside sees it.
     pub(crate) fn inside(&self, name: &str) -> PathBuf {
         match self.isolation {
@@ -193,16 +200,42 @@ impl<'a> Room<'a> {
 
     /// Runs a job to its end. Whatever the outcome, none of its processes is left.
     pub(crate) fn run(&self, job: &Job<'_>) -> Result<ExitStatus, SandboxError> {
-        let log = File::options().create(true).append(true).open(job.log)?;
-        let mut command = self.command();
-        command.arg(self.python()).arg(self.inside("run").join(job.script)).args(&job.arguments);
+        let mut variables = job.variables.clone();
+        variables.extend(self.variables());
+        // Set inside: what makes the room is not to be told what to load, or where from.
+        let mut program: Vec<OsString> = vec!["/usr/bin/env".into(), "-i".into()];
+        program.extend(variables.into_iter().map(|(name, value)| format!("{name}={value}").into()));
+        program.push(self.python().into());
+        program.push(self.inside("run").join(job.script).into());
+        program.extend(job.arguments.iter().cloned());
+        self.launch(&program, job.log, &job.limits)
+    }
+
+    /// Runs a shell script that was put into the room's `run` folder, and that sets its environment itself.
+    pub(crate) fn run_script(&self, script: &str, log: &Path, limits: &Limits) -> Result<ExitStatus, SandboxError> {
+        self.launch(&["/bin/sh".into(), self.inside("run").join(script).into()], log, limits)
+    }
+
+    /// What every job has in its environment.
+    pub(crate) fn variables(&self) -> BTreeMap<String, String> {
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        let tmp = if self.isolation == Isolation::None { text(&self.folder.join("tmp")) } else { "/tmp".to_owned() };
+        let variables = [
+            ("HOME", text(&self.inside("home"))),
+            ("PATH", self.path().to_string_lossy().into_owned()),
+            ("TMPDIR", tmp),
+            ("PYTHONNOUSERSITE", "1".to_owned()),
+        ];
+        variables.map(|(name, value)| (name.to_owned(), value)).into()
+    }
+
+    fn launch(&self, program: &[OsString], log: &Path, limits: &Limits) -> Result<ExitStatus, SandboxError> {
+        let log = File::options().create(true).append(true).open(log)?;
+        let mut command = self.command()?;
         let child = command
+            .args(program)
             .env_clear()
-            .envs(job.variables)
-            .env("HOME", self.inside("home"))
-            .env("PATH", self.path())
-            .env("TMPDIR", if self.isolation == Isolation::None { self.folder.join("tmp") } else { "/tmp".into() })
-            .env("PYTHONNOUSERSITE", "1")
+            .env("PATH", "/usr/bin:/bin")
             .current_dir(self.folder.join("src"))
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
@@ -210,40 +243,7 @@ impl<'a> Room<'a> {
             // A group of its own: Ctrl-C reaches us alone, and we end the room.
             .process_group(0)
             .spawn()?;
-        self.wait(child, &job.limits)
-    }
-
-    fn wait(&self, mut child: Child, limits: &Limits) -> Result<ExitStatus, SandboxError> {
-        let start = Instant::now();
-        let mut looks = 0_u32;
-        let end = loop {
-            if let Some(status) = child.try_wait()? {
-                break Ok(status);
-            }
-            if interrupt::requested() {
-                break Err(SandboxError::Interrupted);
-            }
-            if start.elapsed() > limits.time {
-                break Err(SandboxError::Time { limit: limits.time });
-            }
-            looks = looks.wrapping_add(1);
-            if looks.is_multiple_of(LOOKS_PER_MEASURE) {
-                let found = match size_below(self.folder) {
-                    Ok(found) => found,
-                    Err(error) => break Err(SandboxError::Hidden(error)),
-                };
-                if found > limits.disk {
-                    break Err(SandboxError::Disk { limit: limits.disk, found });
-                }
-            }
-            thread::sleep(LOOK);
-        };
-        // Also after a normal end: without isolation a build can leave processes behind.
-        if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-            let _ = kill_process_group(group, Signal::KILL);
-        }
-        child.wait()?;
-        end
+        supervise(child, self.folder, limits)
     }
 
     fn python(&self) -> PathBuf {
@@ -265,21 +265,16 @@ impl<'a> Room<'a> {
     }
 
     /// What is seen inside: (`ro`, `rw` or `link`, from, to).
-    fn mounts(&self) -> Vec<(&'static str, PathBuf, PathBuf)> {
-        let same = |path: &Path| ("ro", path.to_owned(), path.to_owned());
-        let mut mounts = vec![same(Path::new("/usr"))];
-        for path in ["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store", "/etc/ld.so.cache", "/etc/alternatives"]
-        {
-            match fs::read_link(path) {
-                Ok(target) => mounts.push(("link", target, path.into())),
-                Err(_) if Path::new(path).exists() => mounts.push(same(Path::new(path))),
-                Err(_) => {}
-            }
-        }
-        let elsewhere = |prefix: &&PathBuf| !["/usr", "/nix/store"].iter().any(|known| prefix.starts_with(known));
-        mounts.extend(self.interpreter.prefixes.iter().filter(elsewhere).map(|prefix| same(prefix)));
+    fn mounts(&self) -> io::Result<Vec<(&'static str, PathBuf, PathBuf)>> {
+        let mut mounts = match self.root {
+            Some(root) => mounts_of(root)?,
+            None => self.mounts_of_machine(),
+        };
         let build = Path::new(BUILD);
-        mounts.push(("ro", self.folder.join("run/passwd"), "/etc/passwd".into()));
+        // An image without this file has nobody to ask for names, and a read-only root has no place for one.
+        if self.root.is_none_or(|root| root.join("etc/passwd").is_file()) {
+            mounts.push(("ro", self.folder.join("run/passwd"), "/etc/passwd".into()));
+        }
         mounts.push(("rw", self.folder.to_owned(), build.to_owned()));
         mounts.push(("ro", self.folder.join("run"), build.join("run")));
         if self.source_at != build.join("src") {
@@ -292,28 +287,44 @@ impl<'a> Room<'a> {
                 mounts.push(("ro", environment.to_owned(), self.environment_at.clone()));
             }
         }
+        Ok(mounts)
+    }
+
+    fn mounts_of_machine(&self) -> Vec<(&'static str, PathBuf, PathBuf)> {
+        let same = |path: &Path| ("ro", path.to_owned(), path.to_owned());
+        let mut mounts = vec![same(Path::new("/usr"))];
+        for path in ["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store", "/etc/ld.so.cache", "/etc/alternatives"]
+        {
+            match fs::read_link(path) {
+                Ok(target) => mounts.push(("link", target, path.into())),
+                Err(_) if Path::new(path).exists() => mounts.push(same(Path::new(path))),
+                Err(_) => {}
+            }
+        }
+        let elsewhere = |prefix: &&PathBuf| !["/usr", "/nix/store"].iter().any(|known| prefix.starts_with(known));
+        mounts.extend(self.interpreter.prefixes.iter().filter(elsewhere).map(|prefix| same(prefix)));
         mounts
     }
 
-    fn command(&self) -> Command {
-        match self.isolation {
+    fn command(&self) -> io::Result<Command> {
+        Ok(match self.isolation {
             Isolation::None => {
                 // The first process dies with us; the rest of the group is ended by `wait`.
                 let mut command = Command::new("setpriv");
                 command.args(["--pdeathsig", "KILL", "--no-new-privs", "--"]);
                 command
             }
-            Isolation::Bubblewrap => self.bubblewrap(),
-            Isolation::Unshare => self.unshare(),
-        }
+            Isolation::Bubblewrap => self.bubblewrap()?,
+            Isolation::Unshare => self.unshare()?,
+        })
     }
 
-    fn bubblewrap(&self) -> Command {
+    fn bubblewrap(&self) -> io::Result<Command> {
         let mut command = Command::new("bwrap");
         command.args(["--unshare-all", "--unshare-user", "--uid", "1000", "--gid", "1000", "--hostname", "build"]);
         // Before what may lie below it.
         command.args(["--die-with-parent", "--new-session", "--cap-drop", "ALL", "--tmpfs", "/tmp"]);
-        for (kind, from, to) in self.mounts() {
+        for (kind, from, to) in self.mounts()? {
             let flag = match kind {
                 "link" => "--symlink",
                 "rw" => "--bind",
@@ -322,10 +333,10 @@ impl<'a> Room<'a> {
             command.arg(flag).arg(from).arg(to);
         }
         command.args(["--proc", "/proc", "--dev", "/dev", "--chdir"]).arg(&self.source_at).arg("--");
-        command
+        Ok(command)
     }
 
-    fn unshare(&self) -> Command {
+    fn unshare(&self) -> io::Result<Command> {
         let mut command = Command::new("setpriv");
         // `--kill-child` ends the room with unshare, pdeathsig ends unshare with us.
         command.args([
@@ -341,12 +352,64 @@ impl<'a> Room<'a> {
         ]);
         command.args(["--ipc", "--uts", "--fork", "--kill-child", "--", "/bin/sh", "-c", ROOM_SCRIPT, "room"]);
         command.arg(self.folder.join("root")).arg(&self.source_at);
-        for (kind, from, to) in self.mounts() {
+        for (kind, from, to) in self.mounts()? {
             command.arg(kind).arg(from).arg(to);
         }
         command.arg("--");
-        command
+        Ok(command)
     }
+}
+
+/// Each entry of an image's root, but for what the room has of its own.
+fn mounts_of(root: &Path) -> io::Result<Vec<(&'static str, PathBuf, PathBuf)>> {
+    let mut mounts = Vec::new();
+    for entry in fs::read_dir(root)? {
+        let entry = entry?;
+        let to = Path::new("/").join(entry.file_name());
+        if ["/proc", "/dev", "/sys", "/tmp", BUILD].iter().any(|own| to == Path::new(own)) {
+            continue;
+        }
+        if entry.file_type()?.is_symlink() {
+            mounts.push(("link", fs::read_link(entry.path())?, to));
+        } else {
+            mounts.push(("ro", entry.path(), to));
+        }
+    }
+    Ok(mounts)
+}
+
+/// Waits for a process that leads a group of its own, within limits; `folder` is what it writes to.
+pub(crate) fn supervise(mut child: Child, folder: &Path, limits: &Limits) -> Result<ExitStatus, SandboxError> {
+    let start = Instant::now();
+    let mut looks = 0_u32;
+    let end = loop {
+        if let Some(status) = child.try_wait()? {
+            break Ok(status);
+        }
+        if interrupt::requested() {
+            break Err(SandboxError::Interrupted);
+        }
+        if start.elapsed() > limits.time {
+            break Err(SandboxError::Time { limit: limits.time });
+        }
+        looks = looks.wrapping_add(1);
+        if looks.is_multiple_of(LOOKS_PER_MEASURE) {
+            let found = match size_below(folder) {
+                Ok(found) => found,
+                Err(error) => break Err(SandboxError::Hidden(error)),
+            };
+            if found > limits.disk {
+                break Err(SandboxError::Disk { limit: limits.disk, found });
+            }
+        }
+        thread::sleep(LOOK);
+    };
+    // Also after a normal end: without isolation a build can leave processes behind.
+    if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+    child.wait()?;
+    end
 }
 
 /// Bytes of all files below a folder; what vanishes meanwhile counts as nothing.

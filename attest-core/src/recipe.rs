@@ -27,16 +27,19 @@
 //! PYTHONHASHSEED = "0"
 //! ```
 //!
+//! A table `custom` makes it more than knobs: [`custom`](Custom).
+//!
 //! JSON Schema: `schemas/recipe.schema.json`. A statement whose recipe is INFERRED votes only with such a text inside,
 //! because its signer's word for "knobs only" is no proof (docs/TRUST.md 3.3).
 
 use std::collections::BTreeMap;
 
-use crate::artifact::excerpt;
-use crate::statement::Clock;
+use crate::artifact::{WheelName, excerpt};
+use crate::statement::{Clock, RecipeKind, is_variable};
 use serde::{Deserialize, Serialize};
 
 pub mod container;
+mod custom;
 mod error;
 mod files;
 mod paths;
@@ -44,6 +47,7 @@ mod python;
 mod time;
 
 pub use container::Container;
+pub use custom::{BuildLock, Custom, ImageRef, LockError, LockedFile, SourceTag, SystemPackage, Versions};
 pub use error::RecipeError;
 pub use files::{Files, LineEnds, Modes, Umask, ZipSystem};
 pub use paths::{BuildPath, Paths, TemporaryName};
@@ -91,6 +95,9 @@ pub struct Recipe {
     /// What is set in the finished wheel's zip: then the method is REPLAYED. Its own type has no room for more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub container: Option<Container>,
+    /// What makes it more than knobs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub custom: Option<Custom>,
 }
 
 /// `[build-system]` of PEP 517, after inference.
@@ -128,7 +135,31 @@ impl Recipe {
         if recipe.schema != SCHEMA {
             return Err(RecipeError::Schema { found: recipe.schema });
         }
+        let variable = |(name, value): &(&String, &String)| !is_variable(name) || value.contains('\0');
+        if let Some((name, _)) = recipe.variables.iter().find(variable) {
+            return Err(RecipeError::VariableForm { found: excerpt(name) });
+        }
+        if let Some(custom) = &recipe.custom {
+            custom.check()?;
+        }
         Ok(recipe)
+    }
+
+    /// Whether it builds the file of this name.
+    ///
+    /// # Errors
+    /// When it builds another one.
+    pub fn check_builds(&self, name: &WheelName) -> Result<(), RecipeError> {
+        let ranged = self.custom.as_ref().is_some_and(|custom| custom.builds(&self.wheel, name));
+        if self.wheel == name.as_str() || ranged {
+            return Ok(());
+        }
+        Err(RecipeError::Wheel { expected: name.as_str().to_owned(), found: excerpt(&self.wheel) })
+    }
+
+    /// INFERRED for knobs only, CUSTOM for everything else, wherever it came from.
+    pub fn kind(&self) -> RecipeKind {
+        if self.knobs_only().is_ok() { RecipeKind::Inferred } else { RecipeKind::Custom }
     }
 
     /// Whether it only turns knobs: names no variable, requirement or module that could bring code of the recipe's
@@ -137,6 +168,9 @@ impl Recipe {
     /// # Errors
     /// The first thing that does more.
     pub fn knobs_only(&self) -> Result<(), RecipeError> {
+        if self.custom.is_some() {
+            return Err(RecipeError::Custom);
+        }
         let knob = |name: &&String| KNOBS.contains(&name.as_str());
         if let Some(name) = self.variables.keys().find(|name| !knob(name)) {
             return Err(RecipeError::Variable { found: excerpt(name) });

@@ -34,6 +34,7 @@ pub use error::StatementError;
 pub use form::{is_ref, is_repository, may_differ};
 pub use limits::{MAX_DEPENDENCIES, MAX_DIFFERENCE_PATH, MAX_DIFFERENCES, MAX_MEMBERS, MAX_RECIPE, MAX_TEXT, abridged};
 
+pub(crate) use form::{is_file_name, is_variable};
 pub use tree::{TreeEntry, TreeMode, tree_sha256};
 pub use weight::is_code;
 pub(crate) use weight::{Weight, weight};

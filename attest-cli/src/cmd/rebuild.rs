@@ -16,14 +16,18 @@ use crate::cmd::submit;
 use crate::exit::{self, Exit, Failure};
 use crate::interrupt;
 use crate::output::{Board, Output, Style};
+use crate::rebuild::environment::Archive;
 use crate::rebuild::git::address::GitAddress;
+use crate::rebuild::recipes::RecipeSpec;
 use crate::rebuild::record::Verdict;
 use crate::rebuild::source::Wanted;
-use crate::rebuild::target::Target;
-use crate::rebuild::workshop::{Options, Outcome, Workshop};
+use crate::rebuild::target::{Selected, Target};
+use crate::rebuild::workshop::{Givens, Options, Outcome, Workshop};
 use crate::run::Run;
 use crate::sandbox::{Isolation, Limits};
 use crate::signer::SignerSpec;
+
+mod statement;
 
 /// What a shell reports for SIGINT.
 const INTERRUPTED: u8 = 130;
@@ -36,8 +40,16 @@ const INTERRUPTED: u8 = 130;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// NAME==VERSION, NAME (its newest release), a wheel file, or the URL of a wheel (#sha256=HEX pins it)
-    #[arg(required_unless_present = "requirement", value_name = "TARGET")]
+    #[arg(required_unless_present_any = ["requirement", "statement"], value_name = "TARGET")]
     targets: Vec<Target>,
+    #[command(flatten)]
+    given: Given,
+    /// Print the recipe that would be followed, and build nothing
+    #[arg(long, conflicts_with_all = ["recipe", "requirement", "statement"])]
+    print_recipe: bool,
+    /// Replay a signed statement, whoever signed it, and say whether it holds: a file or a URL
+    #[arg(long, value_name = "FILE|URL", conflicts_with = "requirement")]
+    statement: Option<String>,
     /// Rebuild what a lock names: a requirements file, a report of pip, a folder of wheels; may be given more than once
     #[arg(short, long, value_name = "FILE")]
     requirement: Vec<PathBuf>,
@@ -113,6 +125,21 @@ impl Publish {
     }
 }
 
+/// What others wrote and kept.
+#[derive(Debug, clap::Args)]
+struct Given {
+    /// Follow this recipe instead of inferring one: a file, a folder of recipes, a URL (`#sha256=HEX` pins it), sha256:HEX
+    /// of one that is kept here, or `project` for the source's own
+    #[arg(long, value_name = "RECIPE")]
+    recipe: Option<RecipeSpec>,
+    /// Take build requirements that the index has lost from here: DIR/SHA256/FILE, as rebuilds keep them
+    #[arg(long, value_name = "DIR")]
+    dependencies: Option<PathBuf>,
+    /// Take the image that a recipe names from this folder, an OCI image layout, instead of from podman or docker
+    #[arg(long, value_name = "DIR")]
+    image_layout: Option<PathBuf>,
+}
+
 impl Args {
     fn options(&self) -> anyhow::Result<Options> {
         Ok(Options {
@@ -123,6 +150,11 @@ impl Args {
             isolation: self.isolation,
             source: self.source.clone(),
             commit: self.commit.clone(),
+            given: Givens {
+                recipe: self.given.recipe.clone(),
+                dependencies: self.given.dependencies.as_deref().map(Archive::new),
+                image_layout: self.given.image_layout.clone(),
+            },
             limits: Limits { time: Duration::from_secs(self.timeout), disk: self.disk << 20, ..Limits::default() },
         })
     }
@@ -146,12 +178,44 @@ pub(crate) fn run(args: &Args, run: &Run) -> anyhow::Result<ExitCode> {
         let _task = out.task("asking pip where the index is");
         Workshop::open(args.options()?, &|text| out.note(text))?
     };
+    if args.print_recipe {
+        return print_recipes(args, &workshop, out);
+    }
+    if let Some(place) = &args.statement {
+        return statement::run(place, &args.targets, &workshop, out);
+    }
     let jobs = usize::from(args.jobs).min(asked.len()).max(1);
     let board = Board::new(out, asked.len(), jobs);
     let manner = Manner { jobs, all: args.all, fresh: args.fresh };
     let batch = Batch::open(&args.output_dir, &workshop, manner, &board, outbox.as_ref())?;
     let (entries, stopped) = batch.run(&asked);
     report(&Report { entries, stopped, asked: asked.len(), seconds: start.elapsed().as_secs_f64() }, out)
+}
+
+/// Recipes are results: on standard output, as they are, so that one can be edited and given back as `--recipe`.
+fn print_recipes(args: &Args, workshop: &Workshop, out: &Output) -> anyhow::Result<ExitCode> {
+    let mut documents = Vec::new();
+    for target in &args.targets {
+        for selected in workshop.pin(target, args.all, &|text| out.note(text))? {
+            let pinned = match selected {
+                Selected::Pinned(pinned) => pinned,
+                Selected::NotAttestable { name, why } => {
+                    out.warning(format!("{name}: {why}"));
+                    continue;
+                }
+            };
+            let recipe = workshop.infer(&pinned)?;
+            if out.is_json() {
+                documents.push(serde_json::to_value(&recipe)?);
+            } else {
+                out.line(recipe.to_toml()?.trim_end())?;
+            }
+        }
+    }
+    if out.is_json() {
+        out.json(&json!({ "schema": "attest.recipes/v1", "recipes": documents }))?;
+    }
+    Ok(Exit::Pass.into())
 }
 
 /// What there is to say at the end.
@@ -276,7 +340,7 @@ fn exit_of(verdict: Verdict) -> Exit {
     }
 }
 
-fn print(outcome: &Outcome, out: &Output) -> anyhow::Result<()> {
+pub(super) fn print(outcome: &Outcome, out: &Output) -> anyhow::Result<()> {
     let record = outcome.folder.record();
     let subject = &record.subject;
     let seconds = outcome.took.as_secs_f64();
@@ -305,7 +369,7 @@ fn print(outcome: &Outcome, out: &Output) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn document(outcome: &Outcome) -> serde_json::Value {
+pub(super) fn document(outcome: &Outcome) -> serde_json::Value {
     let record = outcome.folder.record();
     json!({
         "verdict": record.verdict,
@@ -317,6 +381,7 @@ fn document(outcome: &Outcome) -> serde_json::Value {
         "backend": outcome.backend,
         "network": record.environment.network,
         "repeat": record.repeat,
+        "recipe": { "kind": record.recipe_kind, "sha256": outcome.folder.recipe_digest() },
         "explanation": outcome.explanation,
         "differencesTotal": record.differences_total,
         "differences": record.differences,

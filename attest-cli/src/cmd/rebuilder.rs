@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::cmd::rebuild::default_cache;
 use crate::exit::Exit;
-use crate::rebuild::workshop::Options;
+use crate::rebuild::workshop::{Givens, Options};
 use crate::rebuilder::folder::Folder;
 use crate::run::Run;
 use crate::sandbox::{Isolation, Limits};
@@ -96,6 +96,7 @@ impl Building {
             isolation: self.isolation,
             source: None,
             commit: None,
+            given: Givens::default(),
             limits: Limits { time: Duration::from_secs(self.timeout), disk: self.disk << 20, ..Limits::default() },
         })
     }

@@ -13,7 +13,7 @@ use attest_core::{
 use serde::Serialize;
 
 use crate::{
-    exit::Exit,
+    exit::{Exit, Failure},
     files::{self, Mode},
     rebuild::result::ResultFolder,
     run::Run,
@@ -29,6 +29,9 @@ pub(crate) struct Args {
     signer: SignerSpec,
     #[command(flatten)]
     named: Named,
+    /// Sign a result that contradicts somebody's statement: whoever lists your key cannot install the file then.
+    #[arg(long)]
+    accuse: bool,
     /// The signed statement [default: among your own statements, where `self` of a policy finds it].
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -113,12 +116,27 @@ struct Document<'a> {
 
 pub(crate) fn run(args: &Args, run: &Run) -> anyhow::Result<Exit> {
     let author = Author::open(&args.signer, &args.named)?;
-    let statement = author.statement(&ResultFolder::open(&args.result)?)?;
+    let result = ResultFolder::open(&args.result)?;
+    check_accusation(&result, args.accuse)?;
+    let statement = author.statement(&result)?;
     warn_if_never_a_vote(&statement, run);
     let made = Signed::make(&statement, author.signer())?;
     let path = keep(&made, args.output.as_deref(), run)?;
     report(&made, &path, run)?;
     Ok(Exit::Pass)
+}
+
+/// docs/TRUST.md 4.5: an accusation waits for a person's word.
+fn check_accusation(result: &ResultFolder, meant: bool) -> anyhow::Result<()> {
+    let Some(contradicts) = result.record().contradicts.filter(|_| !meant) else {
+        return Ok(());
+    };
+    let name = &result.record().subject.name;
+    let failure = Failure::usage(format!(
+        "this result contradicts statement {contradicts}: signed, it says that the same inputs do not give {name}, and \
+         whoever lists your key cannot install that file until you withdraw it"
+    ));
+    Err(failure.hint("look at report.json, replay the statement on another machine, then sign with --accuse").into())
 }
 
 /// docs/TRUST.md 3.3: what a build could fetch may not be there for the next one, and a recipe that is not in the statement

@@ -15,6 +15,7 @@ use super::build::{BuildError, Builder, Built, Step};
 use super::environment::{Installed, Lock};
 use super::inventory::Inventory;
 use super::pythons;
+use super::recipes::Given;
 use super::source::Source;
 use super::target::Published;
 use super::tree::Order;
@@ -75,6 +76,8 @@ pub(crate) struct Attempt {
     pub(crate) inventory: Option<Inventory>,
     /// What came out, or how the project failed.
     pub(crate) built: Result<(Built, Built), String>,
+    /// The recipe as somebody gave it; nothing where it was inferred.
+    pub(crate) given: Option<Given>,
 }
 
 impl Probe {
@@ -150,7 +153,7 @@ impl Bench<'_> {
             }
             Err(error) => Err(error),
         };
-        Ok(Attempt { recipe, lock, inventory, built })
+        Ok(Attempt { recipe, lock, inventory, built, given: None })
     }
 
     /// Into the progress and the log.
@@ -160,7 +163,7 @@ impl Bench<'_> {
     }
 
     /// pip with the Python that the recipe wants.
-    fn pip_for(&self, recipe: &Recipe) -> anyhow::Result<Cow<'_, Pip>> {
+    pub(super) fn pip_for(&self, recipe: &Recipe) -> anyhow::Result<Cow<'_, Pip>> {
         match recipe.python {
             Some(version) if !pythons::is_release_of(version, &self.pip.settings().interpreter) => {
                 let interpreter = pythons::find(version).with_context(|| {
@@ -172,7 +175,7 @@ impl Bench<'_> {
         }
     }
 
-    fn builder<'a>(&'a self, recipe: &'a Recipe, interpreter: &'a Interpreter) -> Builder<'a> {
+    pub(super) fn builder<'a>(&'a self, recipe: &'a Recipe, interpreter: &'a Interpreter) -> Builder<'a> {
         Builder {
             recipe,
             source: self.source,
@@ -185,7 +188,7 @@ impl Bench<'_> {
 }
 
 /// What the project failed at is a result; everything else is an error, and nothing is said about the wheel.
-fn project_s_own(step: anyhow::Result<Step>) -> anyhow::Result<Result<Step, String>> {
+pub(super) fn project_s_own<T>(step: anyhow::Result<T>) -> anyhow::Result<Result<T, String>> {
     match step {
         Ok(step) => Ok(Ok(step)),
         Err(error) => Ok(Err(error.downcast::<BuildError>()?.to_string())),

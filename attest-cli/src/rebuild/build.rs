@@ -89,6 +89,14 @@ pub(crate) enum BuildError {
         /// What it asks for now.
         asks: String,
     },
+    /// A hook asks for what the recipe does not have.
+    #[error(
+        "the project's hooks ask for {lines}, which the recipe does not have: add it to requirements.build, and to build.lock where there is one"
+    )]
+    Asks {
+        /// Requirements.
+        lines: String,
+    },
     /// The hook asks for something new whenever it got what it asked for.
     #[error("expected the build requirements to settle after {rounds} rounds")]
     Unsettled {
@@ -177,20 +185,7 @@ impl Builder<'_> {
         if !asked.is_empty() {
             return Ok(Step::Asks(asked));
         }
-        let out = made_folder(room.outside("out").join("wheels"))?;
-        let mut wheels = Vec::new();
-        for entry in fs::read_dir(&out)? {
-            let name = entry?.file_name().to_string_lossy().into_owned();
-            if Path::new(&name).extension().is_some_and(|end| end == "whl") {
-                wheels.push(name);
-            }
-        }
-        let [name] = wheels.as_slice() else {
-            return Err(BuildError::Wheels { found: wheels.len() }.into());
-        };
-        WheelName::parse(name).map_err(BuildError::from)?;
-        let bytes = read_made(&out.join(name), MAX_WHEEL)?;
-        Ok(Step::Built(Built { name: name.clone(), bytes }))
+        Ok(Step::Built(the_wheel(&made_folder(room.outside("out").join("wheels"))?)?))
     }
 
     fn run<'r>(
@@ -236,12 +231,7 @@ impl Builder<'_> {
             log: self.log,
             limits: self.limits,
         };
-        let status = room.run(&job).map_err(|error| match error {
-            SandboxError::Time { .. } | SandboxError::Disk { .. } | SandboxError::Hidden(_) => {
-                BuildError::Limit(error).into()
-            }
-            SandboxError::Io(_) | SandboxError::Place { .. } | SandboxError::Interrupted => anyhow::Error::from(error),
-        })?;
+        let status = room.run(&job).map_err(limit_or_error)?;
         if status.success() {
             return Ok(room);
         }
@@ -266,6 +256,36 @@ impl Hook {
             Self::BuildSdist => "build_sdist",
         }
     }
+}
+
+/// Passing a limit is the project's own failure; everything else is ours.
+pub(super) fn limit_or_error(error: SandboxError) -> anyhow::Error {
+    match error {
+        SandboxError::Time { .. } | SandboxError::Disk { .. } | SandboxError::Hidden(_) => {
+            BuildError::Limit(error).into()
+        }
+        SandboxError::Io(_) | SandboxError::Place { .. } | SandboxError::Interrupted => error.into(),
+    }
+}
+
+/// The one wheel in the folder for results, which project code could have put a link in the place of.
+pub(super) fn the_wheel(out: &Path) -> anyhow::Result<Built> {
+    if !fs::symlink_metadata(out).is_ok_and(|data| data.is_dir()) {
+        return Err(BuildError::NotAFile { name: "out".to_owned() }.into());
+    }
+    let mut wheels = Vec::new();
+    for entry in fs::read_dir(out)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if Path::new(&name).extension().is_some_and(|end| end == "whl") {
+            wheels.push(name);
+        }
+    }
+    let [name] = wheels.as_slice() else {
+        return Err(BuildError::Wheels { found: wheels.len() }.into());
+    };
+    WheelName::parse(name).map_err(BuildError::from)?;
+    let bytes = read_made(&out.join(name), MAX_WHEEL)?;
+    Ok(Built { name: name.clone(), bytes })
 }
 
 fn read_requires(room: &Room<'_>) -> anyhow::Result<Vec<String>> {
@@ -303,7 +323,7 @@ pub(crate) fn end_of_log(log: &Path, limit: u64) -> io::Result<Vec<u8>> {
     Ok(end)
 }
 
-fn last_lines(log: &Path) -> io::Result<String> {
+pub(super) fn last_lines(log: &Path) -> io::Result<String> {
     let end = end_of_log(log, SAID)?;
     let text = String::from_utf8_lossy(&end);
     let lines: Vec<_> = text.lines().filter(|line| !line.trim().is_empty()).collect();

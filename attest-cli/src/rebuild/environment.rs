@@ -15,6 +15,10 @@ use crate::pip::Pip;
 use crate::pip::pin::Pin;
 use crate::sandbox::{ENVIRONMENT as ROOM_ENVIRONMENT, Isolation};
 
+mod exact;
+
+pub(crate) use exact::Archive;
+
 /// The biggest build requirement that is downloaded.
 const MAX_WHEEL: u64 = 256 << 20;
 

@@ -55,6 +55,8 @@ impl Finding {
             return Self::unequal(published, &ours, &again);
         }
         let replayed = match &attempt.recipe.container {
+            // A recipe that was given is followed as it is, and what it does not set stays as it was built.
+            None if attempt.given.is_some() => None,
             None => replay::derive(&published.wheel, &ours, &first.bytes),
             Some(container) => match replay::apply(container, &first.bytes) {
                 Ok(bytes) => Some(Replayed { container: container.clone(), bytes }),

@@ -73,6 +73,7 @@ pub(crate) fn infer(
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .into(),
         container: None,
+        custom: None,
     })
 }
 

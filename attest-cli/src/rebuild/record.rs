@@ -3,6 +3,7 @@
 //! JSON Schemas: `schemas/build-record.schema.json`, `schemas/report.schema.json`.
 
 use attest_core::artifact::ArtifactDigest;
+use attest_core::envelope::StatementId;
 use attest_core::statement::{
     Dependency, Difference, DifferenceKind, Environment, Equivalence, Origin, Outcome, RecipeKind, Source,
 };
@@ -122,6 +123,9 @@ pub(crate) struct BuildRecord {
     pub(crate) differences_total: u64,
     /// The first of them.
     pub(crate) differences: Vec<Difference>,
+    /// The statement that this refutes: the same inputs gave other bytes (docs/TRUST.md 4.2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) contradicts: Option<StatementId>,
     /// Digests of the other files in the folder.
     pub(crate) files: Vec<RecordedFile>,
 }
@@ -150,6 +154,9 @@ impl BuildRecord {
         }
         if (self.verdict == Verdict::Equivalent) != self.equivalent.is_some() {
             return Err(ResultError::Contradiction { field: "equivalent" });
+        }
+        if self.contradicts.is_some() && self.verdict != Verdict::Different {
+            return Err(ResultError::Contradiction { field: "contradicts" });
         }
         Ok(())
     }

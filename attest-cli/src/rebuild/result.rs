@@ -5,6 +5,7 @@
 //!     build.json      the build record: what the statement will say (schemas/build-record.schema.json)
 //!     recipe.toml     how it was built
 //!     buildinfo.json  everything that it was built with, taken before any project code ran (schemas/buildinfo.schema.json)
+//!     build.sh        what was run, where the recipe has a script of its own
 //!     build.lock      what it was built with: a requirements file with one hash each
 //!     build.log       what the build said
 //!     report.json     what differs, in detail (schemas/report.schema.json)
@@ -37,6 +38,7 @@ const RECORD: &str = "build.json";
 const RECIPE: &str = "recipe.toml";
 const BUILDINFO: &str = "buildinfo.json";
 const LOCK: &str = "build.lock";
+const SCRIPT: &str = "build.sh";
 const LOG: &str = "build.log";
 const REPORT: &str = "report.json";
 const PAGE: &str = "report.html";
@@ -102,9 +104,6 @@ pub(crate) enum ResultError {
     /// The recipe does not read.
     #[error(transparent)]
     Recipe(#[from] RecipeError),
-    /// The recipe does not write.
-    #[error(transparent)]
-    RecipeText(#[from] toml::ser::Error),
 }
 
 /// What is written into a result folder.
@@ -112,8 +111,10 @@ pub(crate) enum ResultError {
 pub(crate) struct Content<'a> {
     /// The record, without its `files`.
     pub(crate) record: BuildRecord,
-    /// The recipe.
-    pub(crate) recipe: &'a Recipe,
+    /// The recipe, byte for byte.
+    pub(crate) recipe: &'a str,
+    /// Its script, where it has one.
+    pub(crate) script: Option<&'a [u8]>,
     /// The lock.
     pub(crate) lock: String,
     /// The room.
@@ -157,23 +158,28 @@ impl ResultFolder {
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         fs::create_dir_all(parent).map_err(failed)?;
         let folder = tempfile::Builder::new().prefix(PARTIAL).tempdir_in(parent).map_err(failed)?;
-        let recipe = content.recipe.to_toml()?;
         let report = content.report.to_json()?;
         let page = report::html(&content.record, &content.report);
-        let parts: [(&str, &[u8]); 6] = [
-            (RECIPE, recipe.as_bytes()),
+        let mut parts: Vec<(&str, &[u8])> = vec![
+            (RECIPE, content.recipe.as_bytes()),
             (BUILDINFO, &content.buildinfo),
             (LOCK, content.lock.as_bytes()),
             (LOG, &content.log),
             (REPORT, &report),
             (PAGE, page.as_bytes()),
         ];
+        parts.extend(content.script.map(|script| (SCRIPT, script)));
         let wheel = content.record.rebuilt.clone();
-        for (name, bytes) in parts.into_iter().chain(wheel.as_ref().map(|file| file.name.as_str()).zip(content.wheel)) {
+        for (name, bytes) in
+            parts.iter().copied().chain(wheel.as_ref().map(|file| file.name.as_str()).zip(content.wheel))
+        {
             fs::write(folder.path().join(name), bytes).map_err(failed)?;
         }
-        content.record.files =
-            parts.map(|(name, bytes)| RecordedFile { name: name.to_owned(), sha256: ArtifactDigest::of(bytes) }).into();
+        let recorded = |(name, bytes): &(&str, &[u8])| RecordedFile {
+            name: (*name).to_owned(),
+            sha256: ArtifactDigest::of(bytes),
+        };
+        content.record.files = parts.iter().map(recorded).collect();
         fs::write(folder.path().join(RECORD), serde_json::to_vec_pretty(&content.record)?).map_err(failed)?;
         place::put(folder, path).map_err(failed)?;
         Self::open(path)
@@ -222,6 +228,11 @@ impl ResultFolder {
         &self.record
     }
 
+    /// Of the recipe's text.
+    pub(crate) fn recipe_digest(&self) -> ArtifactDigest {
+        ArtifactDigest::of(self.recipe.as_bytes())
+    }
+
     /// What the statement is about and what it says, in the name of `rebuilder`.
     pub(crate) fn statement_parts(&self, rebuilder: Rebuilder) -> Result<(Subject, Predicate), ResultError> {
         let record = &self.record;
@@ -257,7 +268,7 @@ impl ResultFolder {
         let refusal = Refusal {
             outcome,
             rebuilt: rebuilt.map(Digest::from),
-            contradicts: None,
+            contradicts: record.contradicts,
             differences: record.differences.clone(),
             differences_total: record.differences_total,
             report,

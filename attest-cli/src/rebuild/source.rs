@@ -112,6 +112,25 @@ impl Source {
         Self::sdist(file.name, digest, &bytes).map(Some)
     }
 
+    /// The sdist of this name, if the index has it with this digest.
+    pub(crate) fn of_file(
+        index: &Index,
+        project: &ProjectName,
+        name: &str,
+        digest: ArtifactDigest,
+    ) -> anyhow::Result<Self> {
+        let files = index.project(project)?;
+        let file = files.iter().find(|file| file.name == name);
+        let file = file.with_context(|| format!("expected {name} on the index, found none: give it as --source"))?;
+        let listed = file.digest.map_or_else(|| "none".to_owned(), |digest| digest.to_string());
+        anyhow::ensure!(
+            file.digest == Some(digest),
+            "expected {name} with sha256 {digest} as the statement says, found that the index lists {listed}"
+        );
+        let bytes = index.fetch(file, digest, sdist::MAX_FILE)?;
+        Self::sdist(name.to_owned(), digest, &bytes)
+    }
+
     fn sdist(name: String, digest: ArtifactDigest, bytes: &[u8]) -> anyhow::Result<Self> {
         let tree = sdist::read(bytes).with_context(|| format!("{name} is not a source distribution"))?;
         Ok(Self::Sdist { name, digest, tree, commit: None })

@@ -127,6 +127,27 @@ pub(crate) struct Published {
 }
 
 impl Pinned {
+    /// The file of this name, if the index has it with this digest.
+    pub(crate) fn on_index(index: &Index, name: &WheelName, digest: ArtifactDigest) -> anyhow::Result<Self> {
+        let files = index.project(&name.project)?;
+        let file = files.into_iter().find(|file| file.name == name.as_str());
+        let file =
+            file.with_context(|| format!("expected {} on the index, found none: name the file", name.as_str()))?;
+        let listed = file.digest.map_or_else(|| "none".to_owned(), |digest| digest.to_string());
+        ensure!(
+            file.digest == Some(digest),
+            "expected {} with sha256 {digest}, found that the index lists {listed}",
+            name.as_str()
+        );
+        let uploaded = file.uploaded.clone();
+        Ok(Self { name: name.clone(), digest, place: Place::Index(Box::new(file)), uploaded })
+    }
+
+    /// A file that is to have this name and digest.
+    pub(crate) fn on_disk(path: &Path, name: &WheelName, digest: ArtifactDigest) -> Self {
+        Self { name: name.clone(), digest, place: Place::Disk(path.to_owned()), uploaded: None }
+    }
+
     /// Its file name.
     pub(crate) fn name(&self) -> &WheelName {
         &self.name

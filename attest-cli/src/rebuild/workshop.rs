@@ -7,17 +7,20 @@ use std::time::{Duration, Instant};
 
 use attest_core::artifact::{ArtifactDigest, WheelName};
 use attest_core::recipe::Recipe;
-use attest_core::statement::{self, Environment, RecipeKind};
+use attest_core::statement::{self, Environment, Tool};
 
 use super::attempt::{Attempt, Bench};
 use super::build::end_of_log;
 use super::buildinfo::BuildInfo;
+use super::claim::Claim;
+use super::environment::Archive;
 use super::finding::Finding;
 use super::git::address::GitAddress;
 use super::infer;
 use super::inventory::Inventory;
 use super::lineage::Lineage;
 use super::platform::Here;
+use super::recipes::{Given, RecipeSpec, Store};
 use super::record::{self, BuildRecord, RecordedFile, Report, Verdict};
 use super::result::{Content, ResultError, ResultFolder};
 use super::search;
@@ -28,6 +31,9 @@ use crate::pip::Pip;
 use crate::sandbox::{BUILD, Isolation, Limits};
 
 mod commit;
+mod guided;
+
+pub(crate) use guided::Replay;
 
 /// How much of a build's output is kept, from its end.
 const MAX_LOG: u64 = 4 << 20;
@@ -51,6 +57,19 @@ pub(crate) struct Options {
     pub(crate) commit: Option<GitAddress>,
     /// How much a build may use.
     pub(crate) limits: Limits,
+    /// What is given instead of inferred.
+    pub(crate) given: Givens,
+}
+
+/// What somebody gave to build by and with.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Givens {
+    /// A recipe to follow instead of inferring one.
+    pub(crate) recipe: Option<RecipeSpec>,
+    /// Build requirements by digest, for when the index has lost them.
+    pub(crate) dependencies: Option<Archive>,
+    /// The image that a recipe names.
+    pub(crate) image_layout: Option<PathBuf>,
 }
 
 /// What is shared by all rebuilds of a run.
@@ -60,6 +79,19 @@ pub(crate) struct Workshop {
     pip: Pip,
     index: Index,
     inventory: Inventory,
+    recipes: Store,
+}
+
+/// What a rebuild is about, and what was found before it began.
+struct Case<'a> {
+    published: &'a Published,
+    inventory: &'a Inventory,
+    /// What somebody stated, where it is that which is built again.
+    claim: Option<&'a Claim>,
+    log: &'a Path,
+    /// Hears of every step.
+    progress: &'a dyn Fn(&str),
+    start: Instant,
 }
 
 /// What a rebuild came to.
@@ -88,7 +120,8 @@ impl Workshop {
         if inventory.isolation == Isolation::None {
             progress("no isolation works here: the build can reach the network, and the result will say so");
         }
-        Ok(Self { options, pip, index, inventory })
+        let recipes = Store::new(&options.cache);
+        Ok(Self { options, pip, index, inventory, recipes })
     }
 
     /// The files of a target, each with its digest; `all`: every file of a release.
@@ -102,24 +135,45 @@ impl Workshop {
         let start = Instant::now();
         let published = target.open(&self.index)?;
         progress(&format!("published: {} sha256:{}", published.name.as_str(), published.wheel.digest()));
-        let mut source = Source::open(self.options.source.as_ref(), &published, &self.index, &self.options.cache)?;
+        let source = Source::open(self.options.source.as_ref(), &published, &self.index, &self.options.cache)?;
         progress(&format!("source: {}", source.summary()));
-        let recipe = infer::infer(&published.name, &published.wheel, source.tree(), published.uploaded.clone())?;
-        progress(&format!("recipe: {}", recipe.summary()));
-        let log = tempfile::NamedTempFile::new()?;
+        let log_file = tempfile::NamedTempFile::new()?;
+        let log = log_file.path();
         // Before any code of the project runs: what it does to its room, it cannot do to this.
         let inventory = self.inventory()?;
-        let mut attempt = search::search(&self.bench(&source, log.path(), progress), &published.wheel, recipe)?;
-        let finding = Finding::of(&published, &attempt);
+        let bench = self.bench(&source, log, progress);
+        let attempt = if let Some(spec) = &self.options.given.recipe {
+            let given = self.given(spec, &published.name, &source, progress)?;
+            bench.follow(&given, self.supplies())?
+        } else {
+            let uploaded = published.uploaded.clone();
+            let recipe = infer::infer(&published.name, &published.wheel, source.tree(), uploaded)?;
+            progress(&format!("recipe: {}", recipe.summary()));
+            search::search(&bench, &published.wheel, recipe)?
+        };
+        let case = Case { published: &published, inventory: &inventory, claim: None, log, progress, start };
+        self.conclude(&case, source, attempt)
+    }
+
+    /// The recipe that would be followed; nothing is built.
+    pub(crate) fn infer(&self, target: &Pinned) -> anyhow::Result<Recipe> {
+        let published = target.open(&self.index)?;
+        let source = Source::open(self.options.source.as_ref(), &published, &self.index, &self.options.cache)?;
+        Ok(infer::infer(&published.name, &published.wheel, source.tree(), published.uploaded.clone())?)
+    }
+
+    /// Compares, keeps and says what came out.
+    fn conclude(&self, case: &Case<'_>, mut source: Source, mut attempt: Attempt) -> anyhow::Result<Outcome> {
+        let Case { published, log, progress, .. } = case;
+        let finding = Finding::of(published, &attempt);
         if let Some(replayed) = &finding.replayed {
             attempt.recipe.container = Some(replayed.container.clone());
         }
         let recipe = &attempt.recipe;
         let mut lineage = Lineage::of(&source, &published.wheel, recipe, finding.verdict);
-        self.ask_publisher(&published, &source, &mut lineage);
-        self.hold_against(&published, &mut source, recipe, (log.path(), progress), &mut lineage)?;
-        let inventory = attempt.inventory.as_ref().unwrap_or(&inventory);
-        let folder = self.write(&published, &source, inventory, &attempt, (&finding, &lineage), log.path())?;
+        self.ask_publisher(published, &source, &mut lineage);
+        self.hold_against(published, &mut source, recipe, (log, progress), &mut lineage)?;
+        let folder = self.write(case, &source, &attempt, (&finding, &lineage))?;
         let backend = attempt
             .lock
             .version_of(recipe.backend_package())
@@ -130,19 +184,22 @@ impl Workshop {
             lineage,
             source: source.name(),
             backend,
-            took: start.elapsed(),
+            took: case.start.elapsed(),
         })
     }
 
     /// Digest of all that decides a result before its source is looked at. With the same, the same would be built again.
     pub(crate) fn inputs(&self, target: &Pinned) -> anyhow::Result<ArtifactDigest> {
         // Without `..`: whoever adds an option decides here whether results of another value are kept.
-        let Options { python: _, cache: _, results: _, isolation, source, commit, limits } = &self.options;
+        let Options { python: _, cache: _, results: _, isolation, source, commit, limits, given } = &self.options;
+        // Where files with a digest come from decides nothing.
+        let Givens { recipe, dependencies: _, image_layout: _ } = given;
+        let recipe = recipe.as_ref().map(RecipeSpec::identity).transpose()?;
         let source = source.as_ref().map(Wanted::identity).transpose()?;
         let interpreter = &self.pip.settings().interpreter;
         let room = (self.inventory.isolation, &interpreter.executable, &interpreter.version);
         let attest = (env!("CARGO_PKG_VERSION"), self.pip.driver());
-        let inputs = format!("{:?}", (attest, target.identity(), source, commit, isolation, limits, room));
+        let inputs = format!("{:?}", (attest, target.identity(), source, commit, isolation, limits, recipe, room));
         Ok(ArtifactDigest::of(inputs.as_bytes()))
     }
 
@@ -196,16 +253,23 @@ impl Workshop {
 
     fn write(
         &self,
-        published: &Published,
+        case: &Case<'_>,
         source: &Source,
-        inventory: &Inventory,
         attempt: &Attempt,
         (finding, lineage): (&Finding, &Lineage),
-        log: &Path,
     ) -> anyhow::Result<ResultFolder> {
+        let Case { published, claim, log, .. } = case;
+        let inventory = attempt.inventory.as_ref().unwrap_or(case.inventory);
+        let text = match &attempt.given {
+            Some(given) => given.text().to_owned(),
+            None => attempt.recipe.to_toml()?,
+        };
+        let script = attempt.given.as_ref().and_then(Given::script);
+        let bound = attempt.given.as_ref().filter(|given| given.script().is_some()).and_then(Given::lock);
+        self.recipes.keep(&text, script, bound.map(ToString::to_string).as_deref())?;
         let first = attempt.telling(published);
         let output = finding.output(first);
-        let record = BuildRecord {
+        let mut record = BuildRecord {
             schema: record::SCHEMA.to_owned(),
             attest: env!("CARGO_PKG_VERSION").to_owned(),
             subject: RecordedFile { name: published.name.as_str().to_owned(), sha256: published.wheel.digest() },
@@ -217,7 +281,7 @@ impl Workshop {
             equivalent: finding.equivalent.clone(),
             origin: source.origin(),
             source: source.statement(),
-            recipe_kind: RecipeKind::Inferred,
+            recipe_kind: attempt.recipe.kind(),
             environment: environment(inventory, &attempt.recipe, published.wheel.is_pure()),
             resolved_dependencies: attempt.lock.dependencies(),
             record_digest: published.wheel.record_digest(),
@@ -225,11 +289,14 @@ impl Workshop {
             repeat: if matches!(finding.verdict, Verdict::Nondeterministic | Verdict::BuildFailed) { 1 } else { 2 },
             differences_total: finding.differences.len() as u64,
             differences: finding.for_statement(),
+            contradicts: None,
             files: Vec::new(),
         };
+        record.contradicts = claim.and_then(|claim| guided::contradicted(claim, &record, &text, finding));
         let content = Content {
             record,
-            recipe: &attempt.recipe,
+            recipe: &text,
+            script,
             lock: attempt.lock.to_text(),
             buildinfo: serde_json::to_vec_pretty(&BuildInfo::new(inventory, &attempt.lock))?,
             log: end_of_log(log, MAX_LOG)?,
@@ -252,7 +319,11 @@ impl Workshop {
 
 /// For the statement. A compiler only says something about a wheel with compiled code.
 fn environment(inventory: &Inventory, recipe: &Recipe, pure: bool) -> Environment {
-    let tool = |name| inventory.tool(name).filter(|_| !pure);
+    let image = recipe.custom.as_ref().and_then(|custom| custom.image.as_ref());
+    // An image has tools of its own, and its digest stands for all of them.
+    let of_image = || Tool { version: "of the container image".to_owned(), digest: None };
+    let ours = |tool: &Tool| image.map_or_else(|| tool.clone(), |_| of_image());
+    let tool = |name| inventory.tool(name).filter(|_| !pure && image.is_none());
     Environment {
         platform: inventory.platform.clone(),
         variables: recipe.all_variables(),
@@ -265,11 +336,11 @@ fn environment(inventory: &Inventory, recipe: &Recipe, pure: bool) -> Environmen
         },
         clock: recipe.time.clock,
         network: inventory.network,
-        python: inventory.python.clone(),
-        zlib: inventory.zlib.clone(),
+        python: ours(&inventory.python),
+        zlib: ours(&inventory.zlib),
         cc: tool("cc"),
         ld: tool("ld"),
-        libc: inventory.libc.clone(),
-        container_image: None,
+        libc: inventory.libc.clone().filter(|_| image.is_none()),
+        container_image: image.map(|image| image.digest().into()),
     }
 }

@@ -1,10 +1,12 @@
-//! PEP 440 versions, as far as equality needs them.
+//! PEP 440 versions, as far as equality and ranges of releases need them.
+
+use std::cmp::Ordering;
 
 use super::{ArtifactError, excerpt};
 
 /// A version, compared as PEP 440 equality (local part included); `Display` is the text as given.
 ///
-/// Ordering, and `==` with wildcards, are questions of a resolver; nothing here asks them.
+/// Ordering of whole versions, and `==` with wildcards, are questions of a resolver; nothing here asks them.
 #[derive(Clone, Debug)]
 pub struct Version {
     text: String,
@@ -35,6 +37,19 @@ impl Version {
     /// PEP 440 equality: `1.0` is `1.0.0` and `v1`, and `1.0+cpu` is not `1.0`.
     pub fn same_as(&self, other: &Self) -> bool {
         self.normal == other.normal
+    }
+
+    /// Compares epochs and numbers alone: `1.8rc1`, `1.8` and `1.8.post1` are the same release.
+    pub fn compare_release(&self, other: &Self) -> Ordering {
+        let (left, right) = (&self.normal, &other.normal);
+        // Without leading zeros, more digits are a larger number.
+        let number = |left: &String, right: &String| left.len().cmp(&right.len()).then_with(|| left.cmp(right));
+        number(&left.epoch, &right.epoch).then_with(|| {
+            let pairs = left.release.iter().zip(&right.release).map(|(left, right)| number(left, right));
+            // Trailing zeros are cut off, so what is left over is more than nothing.
+            let longer = left.release.len().cmp(&right.release.len());
+            pairs.chain([longer]).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+        })
     }
 }
 

@@ -33,6 +33,73 @@ pub enum RecipeError {
         /// Its name.
         found: String,
     },
+    /// A variable that no environment can hold.
+    #[error("expected variables by POSIX names, without NUL in their values, found {found:?}")]
+    VariableForm {
+        /// Its name.
+        found: String,
+    },
+    /// A script, an image or packages: code of the recipe's author.
+    #[error("expected a recipe of knobs only, found one with a build.sh of its own")]
+    Custom,
+    /// It builds something else.
+    #[error("expected a recipe for {expected}, found one for {found:?}")]
+    Wheel {
+        /// The wanted file.
+        expected: String,
+        /// What the recipe says.
+        found: String,
+    },
+    /// Not a name with a digest.
+    #[error("expected an image by digest such as registry.example/name@sha256:HEX, without a tag, found {found:?}")]
+    Image {
+        /// As given.
+        found: String,
+    },
+    /// Not two bounds.
+    #[error("expected versions such as >=1.7,<1.8, found {found:?}")]
+    Versions {
+        /// As given.
+        found: String,
+    },
+    /// Not a repository's one URL.
+    #[error(
+        "expected a source's url as https://HOST/PATH, without userinfo, port, .git or trailing slash, found {found:?}"
+    )]
+    SourceUrl {
+        /// As given.
+        found: String,
+    },
+    /// Not a tag.
+    #[error("expected a source's tag such as v{{version}}, found {found:?}")]
+    SourceTag {
+        /// As given.
+        found: String,
+    },
+    /// A name or a version that could be something else, such as an option.
+    #[error("expected a package's name and version as plain words, found {found:?}")]
+    Package {
+        /// As given.
+        found: String,
+    },
+    /// A file name that leads elsewhere.
+    #[error("expected a package's file name, found {found:?}")]
+    PackageFile {
+        /// As given.
+        found: String,
+    },
+    /// Two packages in one file.
+    #[error("expected every package's file once, found {found:?} twice")]
+    PackageTwice {
+        /// The file.
+        found: String,
+    },
+    /// A place that nobody else reaches.
+    #[error("expected a package's url over https, found {found:?}")]
+    PackageUrl {
+        /// As given.
+        found: String,
+    },
     /// A build requirement that is not a project's name with versions: an option, a path or a URL.
     #[error("expected build requirements by name and version, found {found:?}")]
     Requirement {

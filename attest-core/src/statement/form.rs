@@ -73,7 +73,7 @@ pub(super) fn is_commit(text: &str) -> bool {
     matches!(text.len(), 40 | 64) && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-pub(super) fn is_file_name(text: &str) -> bool {
+pub(crate) fn is_file_name(text: &str) -> bool {
     text.len() <= MAX_NAME
         && !matches!(text, "" | "." | "..")
         && text.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'/' | b'\\'))
@@ -85,7 +85,7 @@ pub(super) fn is_platform(text: &str) -> bool {
     text.split_once('/').is_some_and(|(os, architecture)| is_word(os) && is_word(architecture))
 }
 
-pub(super) fn is_variable(text: &str) -> bool {
+pub(crate) fn is_variable(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }

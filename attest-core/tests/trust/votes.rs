@@ -234,6 +234,10 @@ fn a_recipe_is_inferred_by_its_text_and_not_by_its_signers_word() {
         (Box::new(|build| recipe(build, &format!("command = 1\n{RECIPE}"))), |why| {
             matches!(why, NotCounted::RecipeNotKnobs(RecipeError::Form(_)))
         }),
+        // A script of its own, under a label that says it has none.
+        (Box::new(|build| recipe(build, &format!("{RECIPE}\n[custom]\nbuild-sh = \"{}\"\n", digest("sh")))), |why| {
+            matches!(why, NotCounted::RecipeNotKnobs(RecipeError::Custom))
+        }),
         (
             Box::new(|build| {
                 recipe(build, &preload);

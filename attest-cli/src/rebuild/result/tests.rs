@@ -62,6 +62,7 @@ fn record(wheel: &Wheel, verdict: Verdict, rebuilt: &[u8]) -> BuildRecord {
         repeat: 2,
         differences_total: u64::from(different),
         differences: different.then(|| Difference { path: "demo/core.py".to_owned(), kind }).into_iter().collect(),
+        contradicts: None,
         files: Vec::new(),
     }
 }
@@ -86,7 +87,8 @@ pub(crate) fn written(verdict: Verdict) -> (tempfile::TempDir, PathBuf) {
     let path = folder.path().join("results/demo");
     let content = Content {
         record: record(&wheel, verdict, &rebuilt),
-        recipe: &recipe,
+        recipe: &recipe.to_toml().unwrap(),
+        script: None,
         buildinfo: b"{}".to_vec(),
         lock: String::new(),
         log: b"building\n".to_vec(),
@@ -182,14 +184,14 @@ fn an_older_result_is_replaced_as_a_whole() {
     let (_folder, path) = written(Verdict::Exact);
     fs::write(path.join("stale"), "").unwrap();
     let old = ResultFolder::open(&path).unwrap();
-    let recipe = Recipe::parse(&old.recipe).unwrap();
     let lineage = Lineage::default();
     let report =
         Report { verdict: Verdict::BuildFailed, explanation: &[], differences: &[], lineage: &lineage, native: None };
     let record = BuildRecord { verdict: Verdict::BuildFailed, rebuilt: None, ..old.record.clone() };
     let content = Content {
         record,
-        recipe: &recipe,
+        recipe: &old.recipe,
+        script: None,
         buildinfo: Vec::new(),
         lock: String::new(),
         log: Vec::new(),
@@ -255,6 +257,8 @@ fn every_record_fits_the_schema() {
         let (_folder, path) = written(verdict);
         let mut record: Value = serde_json::from_slice(&fs::read(path.join(RECORD)).unwrap()).unwrap();
         assert_eq!(schema.validate(&record).map_err(|error| error.to_string()), Ok(()));
+        record["contradicts"] = json!("0".repeat(64));
+        assert!(schema.is_valid(&record));
         record["surprise"] = json!(1);
         assert!(!schema.is_valid(&record));
     }
@@ -285,4 +289,18 @@ fn every_report_fits_the_schema() {
         report["differences"][0]["surprise"] = json!(1);
         assert!(!schema.is_valid(&report));
     }
+}
+
+#[test]
+fn only_another_output_contradicts_a_statement() {
+    let (_folder, path) = written(Verdict::Exact);
+    change(&path, |record| record["contradicts"] = json!("0".repeat(64)));
+    let error = ResultFolder::open(&path).unwrap_err();
+    assert!(matches!(error, ResultError::Contradiction { field: "contradicts" }), "{error}");
+    let (_folder, path) = written(Verdict::Different);
+    change(&path, |record| record["contradicts"] = json!("0".repeat(64)));
+    let rebuilder = Rebuilder { id: "https://rebuild.example/".to_owned(), version: BTreeMap::new() };
+    let (_, predicate) = ResultFolder::open(&path).unwrap().statement_parts(rebuilder).unwrap();
+    let Predicate::NotReproduced { refusal, .. } = predicate else { panic!("expected a refusal") };
+    assert_eq!(refusal.contradicts.unwrap().to_string(), "0".repeat(64));
 }
