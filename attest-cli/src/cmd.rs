@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use crate::run::Run;
 
+mod building;
 mod check;
 mod completions;
 mod explain;

@@ -59,6 +59,17 @@ pub(crate) fn replace(path: &Path, bytes: &[u8], mode: Mode) -> Result<(), FileE
     synced(path)
 }
 
+/// Gives a file other bytes, all of them or none: a link to it stays one, and who may read it stays as it was.
+pub(crate) fn rewrite(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let failed = |source| FileError::Write { path: path.to_owned(), source };
+    let place = fs::canonicalize(path).map_err(failed)?;
+    let permissions = fs::metadata(&place).map_err(failed)?.permissions();
+    let file = staged(&place, bytes, Mode::Private)?;
+    file.as_file().set_permissions(permissions).map_err(failed)?;
+    file.persist(&place).map_err(|error| failed(error.error))?;
+    synced(&place)
+}
+
 /// Reads a file that has at most `limit` bytes.
 pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     let failed = |source| FileError::Read { path: path.to_owned(), source };
@@ -121,6 +132,20 @@ mod tests {
         fs::create_dir_all(path.join("not empty")).unwrap();
         assert!(matches!(replace(&path, b"x", Mode::Shared), Err(FileError::Write { .. })));
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_is_rewritten_keeps_its_readers_and_the_links_to_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, link) = (dir.path().join("file"), dir.path().join("link"));
+        fs::write(&path, "before").unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o440)).unwrap();
+        std::os::unix::fs::symlink("file", &link).unwrap();
+        rewrite(&link, b"after").unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read(&path).unwrap(), b"after");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o440);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
     }
 
     #[test]

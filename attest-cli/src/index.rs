@@ -98,6 +98,11 @@ impl Index {
         ensure!(json || kind.contains("html"), "expected a project page of the index at {host}, found {kind:?}");
         let mut body = Vec::new();
         let base = response.url().clone();
+        ensure!(
+            !is_led_away(root, &base),
+            "expected the index at {host} to stay on https, found that it leads to {}",
+            base.host_str().unwrap_or_default()
+        );
         response.by_ref().take(MAX_PAGE + 1).read_to_end(&mut body)?;
         ensure!(body.len() as u64 <= MAX_PAGE, "expected a project page of at most {MAX_PAGE} bytes from {host}");
         let files = if json { parse_json(&body, &base) } else { parse_html(&String::from_utf8_lossy(&body), &base) };
@@ -134,10 +139,7 @@ impl Index {
         }
         ensure!(response.status().is_success(), "found status {}", response.status());
         let led = response.url();
-        ensure!(
-            Self::is_safe(led) || !Self::is_safe(url),
-            "expected {url} to stay on https, found that it leads to {led}"
-        );
+        ensure!(!is_led_away(url, led), "expected {url} to stay on https, found that it leads to {led}");
         let mut bytes = Vec::new();
         response.by_ref().take(limit + 1).read_to_end(&mut bytes)?;
         ensure!(bytes.len() as u64 <= limit, "expected at most {limit} bytes, found more at {url}");
@@ -224,6 +226,11 @@ fn root(url: &str, trusted_hosts: &[String]) -> anyhow::Result<Url> {
         url.scheme()
     );
     Ok(url)
+}
+
+/// Whether somebody can sit in front of where a redirect leads, and could not in front of where it was.
+fn is_led_away(from: &Url, to: &Url) -> bool {
+    Index::is_safe(from) && !Index::is_safe(to)
 }
 
 /// Whether nobody can sit between us and it.

@@ -214,11 +214,16 @@ fn shown(text: &str) -> String {
             rest = &rest[code.len()..];
             continue;
         }
-        let plain = !next.is_control() || matches!(next, '\n' | '\t');
+        let plain = !(next.is_control() || turns(next)) || matches!(next, '\n' | '\t');
         shown.push(if plain { next } else { char::REPLACEMENT_CHARACTER });
         rest = &rest[next.len_utf8()..];
     }
     shown
+}
+
+/// Characters that change the direction of what follows: with them a name reads otherwise than it is.
+fn turns(next: char) -> bool {
+    matches!(next, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// What [`painted`] writes.
@@ -271,6 +276,7 @@ mod tests {
             ("\x1b]0;title\x07", "\u{fffd}]0;title\u{fffd}"),
             ("\u{9b}2J\x7f", "\u{fffd}2J\u{fffd}"),
             ("\x1b[8mhidden", "\u{fffd}[8mhidden"),
+            ("\u{202e}TCAXE\u{2066}", "\u{fffd}TCAXE\u{fffd}"),
         ] {
             assert_eq!(shown(text), expected, "{text:?}");
         }

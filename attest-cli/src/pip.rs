@@ -95,7 +95,7 @@ pub(crate) struct Pip {
 impl Pip {
     /// Asks the given Python's pip what it would do. `tools` is a folder for a newer pip, should one be needed.
     pub(crate) fn query(python: &Path, tools: &Path) -> anyhow::Result<Self> {
-        let output = Command::new(python).args(["-c", SETTINGS]).stdin(Stdio::null()).output().with_context(|| {
+        let output = isolated(python).args(["-c", SETTINGS]).stdin(Stdio::null()).output().with_context(|| {
             Failure::usage(format!("expected a Python at {}", python.display()))
                 .hint("install Python 3, or name one with --python")
         })?;
@@ -131,7 +131,7 @@ impl Pip {
 
     /// The newest release that pip would install here from a wheel.
     pub(crate) fn newest(&self, project: &ProjectName) -> anyhow::Result<Version> {
-        let mut pip = Command::new(&self.python);
+        let mut pip = isolated(&self.python);
         pip.args(["-m", "pip", "install", "--dry-run", "--ignore-installed", "--no-deps", "--quiet", "--report", "-"])
             .args(["--only-binary", ":all:", project.as_str()]);
         let report = succeed(pip.stdin(Stdio::null()).output()?)
@@ -159,7 +159,7 @@ impl Pip {
     }
 
     fn resolve_with_pip(&self, requirements: &[String], cutoff: Option<&str>) -> anyhow::Result<Vec<Pin>> {
-        let mut pip = Command::new(self.pip_with_cutoff()?);
+        let mut pip = isolated(&self.pip_with_cutoff()?);
         pip.args(["-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet", "--report", "-"])
             .args(["--only-binary", ":all:"])
             .args(cutoff.map(|cutoff| format!("--uploaded-prior-to={cutoff}")))
@@ -173,8 +173,8 @@ impl Pip {
         let folder = self.tools.join(format!("pip-python{}", self.settings.interpreter.version));
         cache::make_once(&folder, |folder| {
             let interpreter = &self.settings.interpreter.executable;
-            succeed(Command::new(interpreter).args(["-m", "venv"]).arg(folder).output()?)?;
-            let mut install = Command::new(folder.join("bin/python"));
+            succeed(isolated(interpreter).args(["-m", "venv"]).arg(folder).output()?)?;
+            let mut install = isolated(&folder.join("bin/python"));
             install.args(["-m", "pip", "install", "--quiet", "--upgrade", PIP_WITH_CUTOFF]);
             succeed(install.stdin(Stdio::null()).output()?)?;
             Ok(())
@@ -187,7 +187,7 @@ impl Pip {
         let hashes: Vec<_> = pin.digests.iter().map(|digest| format!("--hash=sha256:{digest}")).collect();
         let lock = folder.join("requirements.txt");
         fs::write(&lock, format!("{}=={} {}\n", pin.project.as_str(), pin.version, hashes.join(" ")))?;
-        let mut pip = Command::new(&self.python);
+        let mut pip = isolated(&self.python);
         pip.args(["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", "--require-hashes", "-r"])
             .arg(&lock)
             .arg("-d")
@@ -219,9 +219,9 @@ impl Pip {
             }
             return Ok(());
         }
-        succeed(Command::new(interpreter).args(["-m", "venv", "--without-pip"]).arg(folder).output()?)?;
+        succeed(isolated(interpreter).args(["-m", "venv", "--without-pip"]).arg(folder).output()?)?;
         if !wheels.is_empty() {
-            let mut install = Command::new(self.pip_with_cutoff()?);
+            let mut install = isolated(&self.pip_with_cutoff()?);
             install
                 .args(["-m", "pip", "--python"])
                 .arg(folder.join("bin/python"))
@@ -263,6 +263,14 @@ impl Pip {
     }
 }
 
+/// A Python that takes no module from the folder that attest is run in, such as a project's that has a `pip.py`: that is
+/// code outside of any room. Pythons before 3.11 do not know the variable.
+fn isolated(python: &Path) -> Command {
+    let mut command = Command::new(python);
+    command.env("PYTHONSAFEPATH", "1");
+    command
+}
+
 /// The output of a program that succeeded, or its last lines as the error.
 fn succeed(output: Output) -> anyhow::Result<Vec<u8>> {
     if output.status.success() {
@@ -278,6 +286,20 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn modules_in_the_folder_that_attest_is_run_in_are_not_imported() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("json.py"), "raise SystemExit(9)\n").unwrap();
+        std::fs::write(folder.path().join("pip.py"), "raise SystemExit(9)\n").unwrap();
+        let run = |arguments: &[&str]| {
+            isolated(Path::new("python3")).args(arguments).current_dir(folder.path()).output().unwrap().status.code()
+        };
+        if run(&["-c", "import sys; sys.exit(sys.version_info < (3, 11))"]) == Some(0) {
+            assert_eq!(run(&["-c", "import json"]), Some(0));
+            assert_ne!(run(&["-m", "pip", "--version"]), Some(9));
+        }
+    }
 
     #[test]
     fn the_wheel_that_pip_would_take_comes_first() {

@@ -21,6 +21,7 @@
 //! | [`compare`], [`difference`], [`equivalence`], [`explain`], [`finding`] | say what came out |
 //! | [`elf`], [`traces`] | read compiled code: how two builds of it differ, and where one was built |
 //! | [`native`] | what a wheel with compiled code says about the machine that built it |
+//! | [`diffoscope`] | asks diffoscope for more words |
 //! | [`record`], [`report`], [`result`] | keep it, so that it can be read and signed |
 //!
 //! There are two phases. The fetch phase has a network and runs no project code; everything that a project can influence
@@ -32,6 +33,7 @@ pub(crate) mod buildinfo;
 pub(crate) mod claim;
 pub(crate) mod compare;
 pub(crate) mod difference;
+pub(crate) mod diffoscope;
 pub(crate) mod elf;
 pub(crate) mod environment;
 pub(crate) mod equivalence;

@@ -8,7 +8,7 @@
 //! | [`inbox`] | how commands reach a coordinator that runs |
 //! | [`feed`] | where jobs come from by themselves |
 //! | [`wire`], [`worker`] | builds, holds no key |
-//! | [`intake`] | takes results, and believes nothing of them that it can compute |
+//! | [`doors`], [`intake`] | take results, and believe nothing of them that can be computed |
 //! | [`notary`] | signs and submits; accusations only on a person's word |
 //! | [`coordinator`], [`server`], [`status`] | one process that holds it together, and shows it |
 //!
@@ -16,6 +16,7 @@
 
 pub(crate) mod card;
 pub(crate) mod coordinator;
+pub(crate) mod doors;
 pub(crate) mod feed;
 pub(crate) mod folder;
 pub(crate) mod inbox;

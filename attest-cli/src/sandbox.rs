@@ -24,7 +24,7 @@ use serde::Serialize;
 use crate::interrupt;
 use crate::pip::Interpreter;
 
-mod folder;
+pub(crate) mod folder;
 
 pub(crate) use folder::RoomFolder;
 

@@ -57,6 +57,30 @@ impl Scene {
         self.command(arguments).output().unwrap()
     }
 
+    /// A rebuild in which one folder is a small disk; nothing where this machine does not allow that.
+    fn with_small(&self, disk: &str, size: &str, arguments: &[&str]) -> Option<Output> {
+        let script = format!(
+            "mount -t tmpfs -o size={size} tmpfs {disk} && \
+             {{ \"$@\"; code=$?; echo left: $(ls -A {disk}) >&2; exit $code; }}"
+        );
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--mount", "sh", "-c", &script, "sh"]);
+        let rebuild = self.command(&[arguments, &["--isolation", "none"]].concat());
+        command.arg(rebuild.get_program()).args(rebuild.get_args()).current_dir(self.folder.path());
+        for (name, value) in rebuild.get_envs() {
+            value.map(|value| command.env(name, value));
+        }
+        let Ok(output) = command.output() else {
+            skip("there is no unshare");
+            return None;
+        };
+        if text(&output).contains("unshare failed") || text(&output).contains("permission denied") {
+            let _ = writeln!(std::io::stderr(), "skipped: this machine does not allow mounting in a user namespace");
+            return None;
+        }
+        Some(output)
+    }
+
     fn json(&self, arguments: &[&str]) -> (Option<i32>, Value) {
         let output = self.rebuild(&[arguments, &["--output-format", "json"]].concat());
         let document = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output)));
@@ -170,7 +194,7 @@ fn killed_twice_and_resumed_the_result_is_the_same_and_nothing_is_built_twice() 
         // What a crash in the middle of a write would leave.
         let mut journal = fs::File::options().append(true).open(scene.path("results/journal.jsonl")).unwrap();
         journal.write_all(b"{\"event\":\"finished\",\"whe").unwrap();
-        fs::create_dir(scene.path(&format!("results/.attest-half{kept}"))).unwrap();
+        fs::create_dir(scene.path(&format!("results/.attest-half0{kept}"))).unwrap();
     }
     let before = scene.finished().len();
     assert!((3..6).contains(&before), "{before} finished before the last run");
@@ -285,27 +309,29 @@ fn a_full_disk_ends_the_batch_with_nothing_half_written() {
     }
     fs::create_dir(scene.path("results")).unwrap();
     // 5 blocks: the journal, and not a whole result.
-    let script =
-        "mount -t tmpfs -o size=20k tmpfs results && { \"$@\"; code=$?; echo left: $(ls -A results) >&2; exit $code; }";
-    let mut command = Command::new("unshare");
-    command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"]);
-    let rebuild = scene.command(&["one==1.0", "two==1.0", "three==1.0", "--isolation", "none"]);
-    command.arg(rebuild.get_program()).args(rebuild.get_args()).current_dir(scene.folder.path());
-    for (name, value) in rebuild.get_envs() {
-        value.map(|value| command.env(name, value));
-    }
-    let Ok(output) = command.output() else {
-        return skip("there is no unshare");
-    };
-    if text(&output).contains("unshare failed") || text(&output).contains("permission denied") {
-        let _ = writeln!(std::io::stderr(), "skipped: this machine does not allow mounting in a user namespace");
+    let Some(output) = scene.with_small("results", "20k", &["one==1.0", "two==1.0", "three==1.0"]) else {
         return;
-    }
+    };
     assert_eq!(output.status.code(), Some(2), "{}", text(&output));
     assert!(text(&output).contains("cannot keep the result in"), "{}", text(&output));
     assert!(text(&output).contains("1 checked: 1 NOT_REBUILT"), "the others were not begun: {}", text(&output));
     let left = text(&output).lines().find(|line| line.starts_with("left: ")).unwrap().to_owned();
     assert!(left.contains("journal.jsonl") && !left.contains(".attest-"), "something half-written is left: {left}");
+}
+
+#[test]
+fn a_build_that_fails_where_the_disk_is_full_says_nothing_about_its_project() {
+    let scene = Scene::new();
+    scene.index.publish("broken", 0.0, &[]);
+    scene.index.swap("broken", "broken-1.0.tar.gz", &index::sdist("broken", "raise SystemExit('no')\n"));
+    let Some(output) = scene.with_small("tmp", "8m", &["broken==1.0"]) else {
+        return;
+    };
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    assert!(text(&output).contains("NOT REBUILT") && text(&output).contains("free disk"), "{}", text(&output));
+    assert!(scene.finished().is_empty(), "the next run would not try again");
+    let (_, document) = scene.json(&["broken==1.0", "--isolation", "none"]);
+    assert_eq!(document["results"][0]["verdict"], "BUILD_FAILED", "{document:#}");
 }
 
 #[test]
@@ -373,6 +399,19 @@ fn results_are_signed_and_what_a_log_did_not_take_is_submitted_by_the_next_run()
     let signed = scene.statements();
     assert_eq!(signed.len(), 2, "an accusation waits for a person's word: {signed:?}");
     assert!(signed.iter().all(|name| !name.starts_with("evil")), "{signed:?}");
+    // Nor does `attest sign` take a script's word for one.
+    let sign = |more: &[&str]| {
+        let mut attest = Command::new(env!("CARGO_BIN_EXE_attest"));
+        let sign = ["sign", "results/evil-1.0-py3-none-any", "--signer", "key", "-o", "evil.json"];
+        attest.current_dir(scene.folder.path()).args(sign).args(more).output().unwrap()
+    };
+    let refused = sign(&[]);
+    assert_eq!(refused.status.code(), Some(2), "{}", text(&refused));
+    assert!(text(&refused).contains("--accuse") && !scene.path("evil.json").exists(), "{}", text(&refused));
+    assert_eq!(sign(&["--accuse"]).status.code(), Some(0));
+    // What would be ignored is refused.
+    let ignored = scene.rebuild(&["--statement", "evil.json", "--signer", "key"]);
+    assert!(text(&ignored).contains("cannot be used with"), "{}", text(&ignored));
     let (_, alone) = scene.json(&[&["good==1.0"], &post[3..]].concat());
     assert!(alone["results"][0]["statement"]["error"].as_str().unwrap().contains("too much"), "{alone:#}");
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -81,4 +82,27 @@ fn nothing_is_written_without_being_asked_and_never_where_one_of_several_is_brok
     let out = folder.path().join("out");
     assert_eq!(normalize(&["-o", out.to_str().unwrap()], &[&good]).status.code(), Some(0));
     assert!(fs::read(out.join(WHEEL)).unwrap() != before && fs::read(&good).unwrap() == before);
+}
+
+#[test]
+fn a_link_stays_a_link_permissions_stay_and_two_wheels_of_one_name_do_not_go_to_one_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, other) = (careless(&folder.path().join("a"), "plain"), careless(&folder.path().join("b"), "plain"));
+    let out = folder.path().join("out");
+    let into = || normalize(&["-o", out.to_str().unwrap()], &[&one, &other]);
+    assert_eq!(into().status.code(), Some(0), "the same bytes twice are no question");
+    fs::remove_dir_all(&out).unwrap();
+    let script = CARELESS.replace("x = 1", "x = 2");
+    assert!(Command::new("python3").args(["-c", &script]).arg(&other).arg("plain").status().unwrap().success());
+    let output = into();
+    assert!(output.status.code() == Some(2) && !out.exists(), "{}", String::from_utf8_lossy(&output.stderr));
+
+    let link = folder.path().join(WHEEL);
+    symlink(&one, &link).unwrap();
+    fs::set_permissions(&one, fs::Permissions::from_mode(0o440)).unwrap();
+    let output = normalize(&["--in-place"], &[&link]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(normalize(&[], &[&one]).status.code(), Some(0));
+    assert_eq!(fs::metadata(&one).unwrap().permissions().mode() & 0o777, 0o440);
 }

@@ -171,6 +171,36 @@ fn a_published_wheel_with_one_byte_changed_is_different_and_its_member_named() {
     assert_eq!(project.record()["differences"][0]["path"], "demo/core.py");
 }
 
+/// Publishes a wheel whose code the source does not have.
+const CHANGED: &str = "
+import sys, zipfile
+old = zipfile.ZipFile(sys.argv[1]); members = [(info, old.read(info)) for info in old.infolist()]; old.close()
+with zipfile.ZipFile(sys.argv[1], 'w') as new:
+    for info, data in members:
+        new.writestr(info, data.replace(b'reached', b'published'))
+";
+
+#[test]
+fn what_diffoscope_says_is_kept_by_its_digest_and_decides_nothing() {
+    let found = Path::new("/usr/bin/diffoscope").exists();
+    assert!(found || std::env::var_os("CI").is_none(), "CI needs diffoscope");
+    if !found {
+        println!("skipped: diffoscope is not installed");
+        return;
+    }
+    let project = Project::new("none", 1, &[]);
+    let status = Command::new("python3").args(["-c", CHANGED]).arg(project.path(WHEEL)).status().unwrap();
+    assert!(status.success());
+    let output = project.rebuild(&["--diffoscope"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    let folder = project.path("results").join(WHEEL.trim_end_matches(".whl"));
+    let said = fs::read_to_string(folder.join("diffoscope.txt")).unwrap();
+    assert!(said.contains("demo/core.py") && said.contains("-published = []"), "{said}");
+    let record = project.record();
+    let files = record["files"].as_array().unwrap();
+    assert!(files.iter().any(|file| file["name"] == "diffoscope.txt"), "{record}");
+}
+
 /// Publishes the honest wheel as another machine would have: later, with other modes, in another order.
 const ELSEWHERE: &str = "
 import sys, zipfile

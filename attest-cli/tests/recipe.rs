@@ -101,6 +101,22 @@ impl Project {
         fs::write(self.path(folder).join("build.sh"), script).unwrap();
     }
 
+    /// Puts a wheel without any code into the folder `dependencies`, and returns its line in a lock.
+    fn dependency(&self, name: &str, requires: &str) -> String {
+        let program = "import sys, zipfile\nname, requires, path = sys.argv[1:]\nwith zipfile.ZipFile(path, 'w') as z:\n    for file, text in [('METADATA', f'Metadata-Version: 2.1\\nName: {name}\\nVersion: 1.0\\n{requires}'), ('WHEEL', 'Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n'), ('RECORD', '')]:\n        z.writestr(zipfile.ZipInfo(f'{name}-1.0.dist-info/{file}'), text)\n";
+        let file = format!("{}-1.0-py3-none-any.whl", name.replace('-', "_"));
+        let made = Command::new("python3")
+            .args(["-c", program, &name.replace('-', "_"), requires])
+            .arg(self.path(&file))
+            .status()
+            .unwrap();
+        assert!(made.success());
+        let digest = sha256(&fs::read(self.path(&file)).unwrap());
+        fs::create_dir_all(self.path("dependencies").join(&digest)).unwrap();
+        fs::rename(self.path(&file), self.path("dependencies").join(&digest).join(&file)).unwrap();
+        format!("{name}==1.0 --hash=sha256:{digest}\n")
+    }
+
     fn result(&self) -> PathBuf {
         self.path("results").join(WHEEL.trim_end_matches(".whl"))
     }
@@ -199,7 +215,7 @@ fn a_recipe_that_does_not_hold_together_or_is_for_another_wheel_runs_nothing() {
         let output = project.rebuild(&["--recipe", recipe]);
         assert_eq!(output.status.code(), Some(3), "{recipe}: {}", text(&output));
         assert!(text(&output).contains(expected), "{recipe}: {}", text(&output));
-        assert!(!project.path("results").exists(), "{recipe}");
+        assert!(!project.result().exists(), "{recipe}");
     }
     let output = project.rebuild(&["--recipe", "file:///etc/passwd"]);
     assert_eq!(output.status.code(), Some(2), "{}", text(&output));
@@ -255,6 +271,37 @@ fn what_a_hook_asks_for_beyond_the_recipe_is_said_and_not_fetched() {
     assert_eq!(output.status.code(), Some(3), "{}", text(&output));
     assert!(text(&output).contains("ask for extra-tool>=1, which the recipe does not have"), "{}", text(&output));
     assert_eq!(project.record()["verdict"], "BUILD_FAILED");
+}
+
+#[test]
+fn a_recipe_of_knobs_with_a_backend_or_requirement_that_the_source_does_not_ask_for_is_custom() {
+    let own = "\n\ndef get_requires_for_build_wheel(config_settings=None):\n    return [\"extra-tool>=1\"]\n";
+    let other = Project::new();
+    let other = fs::read(other.path("backend.py")).unwrap();
+    let project = Project::with(&[("tests.py", &other)], |backend| backend + own);
+    let (tool, library) =
+        (project.dependency("extra-tool", "Requires-Dist: library>=1\n"), project.dependency("library", ""));
+    let foreign = project.dependency("foreign", "Requires-Dist: extra-tool\n");
+    let knobs = knobs().replace("build = []", "build = [\"extra-tool>=1\"]");
+    let kind = |recipe: &str, lock: &str| {
+        fs::write(project.path("recipe.toml"), recipe).unwrap();
+        fs::write(project.path("build.lock"), lock).unwrap();
+        let output = project.rebuild(&["--recipe", "recipe.toml", "--dependencies", "dependencies"]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+        (project.record()["recipeKind"].as_str().unwrap().to_owned(), text(&output))
+    };
+    let asked = format!("{tool}{library}");
+    assert_eq!(kind(&knobs, &asked).0, "INFERRED");
+    // Anybody may upload a package that writes the published wheel.
+    let (found, said) = kind(&knobs, &format!("{tool}{foreign}{library}"));
+    assert!(
+        found == "CUSTOM" && said.contains("build requirement foreign, which the source does not ask for"),
+        "{said}"
+    );
+    let named = knobs.replace("\"extra-tool>=1\"", "\"extra-tool>=1\", \"foreign==1.0\"");
+    assert_eq!(kind(&named, &format!("{tool}{foreign}{library}")).0, "CUSTOM");
+    let (found, said) = kind(&knobs.replace("name = \"backend\"", "name = \"tests\""), &asked);
+    assert!(found == "CUSTOM" && said.contains("backend tests, which the source does not ask for"), "{said}");
 }
 
 #[test]
@@ -455,7 +502,7 @@ fn a_script_runs_in_an_image_from_a_local_layout_without_any_engine() {
         places.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap()));
         let mut command = Command::new(env!("CARGO_BIN_EXE_attest"));
         command
-            .args(["rebuild", WHEEL, "--source", SDIST, "--output-dir", "results", "--recipe", "recipe"])
+            .args(["rebuild", WHEEL, "--source", SDIST, "--output-dir", "results", "--recipe", "recipe", "--fresh"])
             .current_dir(project.path(""))
             .env("XDG_CACHE_HOME", project.path("cache"))
             .env("PIP_NO_INDEX", "1")
@@ -518,7 +565,7 @@ fn a_real_wheel_is_rebuilt_from_its_printed_recipe_and_from_a_lock_that_is_used_
     fs::create_dir_all(path("dependencies").join(hash)).unwrap();
     fs::copy(&requirement, path("dependencies").join(hash).join(requirement.file_name().unwrap())).unwrap();
     let (wheel, sdist) = (wheel.to_str().unwrap(), sdist.to_str().unwrap());
-    let offline = ["rebuild", wheel, "--source", sdist, "--recipe", "recipe.toml"];
+    let offline = ["rebuild", wheel, "--source", sdist, "--recipe", "recipe.toml", "--fresh"];
     let output = attest(&offline, false);
     assert_eq!(output.status.code(), Some(3), "{}", text(&output));
     assert!(text(&output).contains("--dependencies"), "{}", text(&output));

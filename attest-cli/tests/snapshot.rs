@@ -80,6 +80,37 @@ fn a_file_that_the_tests_changed_removed_or_added_is_exit_1_and_named() {
 }
 
 #[test]
+fn a_snapshot_in_a_folder_that_it_lists_is_no_change_of_it() {
+    let project = Project::new();
+    // The second time over the first one.
+    for arguments in [&["dist", "-o", "dist/snapshot.json"][..], &["dist", "-o", "./dist/snapshot.json"]] {
+        assert_eq!(code(&project.attest(arguments)), 0);
+        let output = project.attest(&["--verify", "dist/snapshot.json"]);
+        assert!(code(&output) == 0 && text(&output).contains("SAME 1 file"), "{}", text(&output));
+    }
+    // As `attest snapshot dist > dist/snapshot.json` does: the file is there before anything is listed.
+    fs::write(project.path("dist/snapshot.json"), "").unwrap();
+    let printed = project.attest(&["dist"]);
+    fs::write(project.path("dist/snapshot.json"), printed.stdout).unwrap();
+    let output = project.attest(&["--verify", "dist/snapshot.json"]);
+    assert!(code(&output) == 0, "{}", text(&output));
+    fs::write(project.path("dist/more"), "").unwrap();
+    assert_eq!(code(&project.attest(&["--verify", "dist/snapshot.json"])), 1);
+}
+
+#[test]
+fn what_lies_in_the_working_directory_is_not_run_when_pip_is_asked() {
+    let project = Project::new();
+    project.requires("nowhere-demo");
+    for name in ["json.py", "platform.py", "pip.py"] {
+        fs::write(project.path(name), "open('ran', 'w')\n").unwrap();
+    }
+    let output = project.attest(&["--lock"]);
+    assert!(code(&output) != 0 && text(&output).contains("nowhere-demo"), "{}", text(&output));
+    assert!(!project.path("ran").exists());
+}
+
+#[test]
 fn what_is_no_snapshot_and_what_cannot_be_listed_is_exit_2() {
     let project = Project::new();
     fs::write(project.path("snapshot.json"), "{}").unwrap();

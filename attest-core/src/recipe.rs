@@ -44,6 +44,7 @@ mod error;
 mod files;
 mod paths;
 mod python;
+mod requirement;
 mod time;
 
 pub use container::Container;
@@ -52,6 +53,7 @@ pub use error::RecipeError;
 pub use files::{Files, LineEnds, Modes, Umask, ZipSystem};
 pub use paths::{BuildPath, Paths, TemporaryName};
 pub use python::{PythonTag, PythonVersion};
+pub use requirement::is_plain_requirement;
 pub use time::{Tick, Time};
 
 /// The value of `schema`.
@@ -60,6 +62,9 @@ pub const SCHEMA: &str = "https://w3id.org/attest/recipe/v1";
 /// What `variables` may name where a recipe is knobs only. `TZ` and `SOURCE_DATE_EPOCH` have places of their own under
 /// `time`; others (`CFLAGS`, `PYTHONPATH`, `LD_PRELOAD`) can put code into a build.
 const KNOBS: [&str; 3] = ["LANG", "LC_ALL", "PYTHONHASHSEED"];
+
+/// Longer than the name of any locale.
+const MAX_KNOB_VALUE: usize = 64;
 
 /// How to build one wheel.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -175,9 +180,12 @@ impl Recipe {
         if let Some(name) = self.variables.keys().find(|name| !knob(name)) {
             return Err(RecipeError::Variable { found: excerpt(name) });
         }
+        if let Some((name, value)) = self.variables.iter().find(|(_, value)| !is_knob_value(value)) {
+            return Err(RecipeError::VariableValue { name: excerpt(name), found: excerpt(value) });
+        }
         self.time.check()?;
         self.paths.as_ref().map_or(Ok(()), Paths::check)?;
-        if let Some(line) = self.requirements.build.iter().find(|line| !is_plain(line)) {
+        if let Some(line) = self.requirements.build.iter().find(|line| !is_plain_requirement(line)) {
             return Err(RecipeError::Requirement { found: excerpt(line) });
         }
         let mut places = self.backend.path.iter();
@@ -227,12 +235,9 @@ impl Recipe {
     }
 }
 
-/// A requirement of [PEP 508](https://peps.python.org/pep-0508/) that an index resolves: it starts with a project's name
-/// (an option starts with `-`, a path with `.` or `/`) and has no direct reference, which follows an `@`.
-fn is_plain(line: &str) -> bool {
-    line.starts_with(|first: char| first.is_ascii_alphanumeric())
-        && !line.contains(['@', '/', '\\'])
-        && !line.contains(char::is_control)
+/// A locale or a number: text that no shell, search path or loader reads as anything else.
+fn is_knob_value(value: &str) -> bool {
+    value.len() <= MAX_KNOB_VALUE && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"._@-".contains(&b))
 }
 
 /// A folder inside the source, as PEP 517 has it.

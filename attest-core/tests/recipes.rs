@@ -1,6 +1,6 @@
-//! The recipes in `recipes/` are recipes, and name the files that lie beside them.
+//! The recipes in `docs/recipes/` are recipes, and name the files that lie beside them.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests read the recipes")]
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use attest_core::artifact::{ArtifactDigest, WheelName};
 use attest_core::recipe::{BuildLock, Recipe};
 
 fn folder(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../recipes").join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/recipes").join(name)
 }
 
 fn check(name: &str, text: &str) -> Recipe {

@@ -174,7 +174,7 @@ fn sweep(folder: &Path) -> io::Result<()> {
         };
         for entry in entries {
             let entry = entry?;
-            if !entry.file_name().to_string_lossy().starts_with(result::PARTIAL) {
+            if !entry.file_name().to_str().is_some_and(result::is_partial) {
                 continue;
             }
             if entry.file_type()?.is_dir() { fs::remove_dir_all(entry.path()) } else { fs::remove_file(entry.path()) }?;
@@ -240,10 +240,15 @@ mod tests {
     #[test]
     fn what_a_killed_run_left_half_written_is_removed_unless_another_run_is_writing() {
         let folder = tempfile::tempdir().unwrap();
-        let half = folder.path().join(".attest-half");
-        fs::create_dir_all(half.join("deep")).unwrap();
+        let half = folder.path().join(".attest-ha1F00");
+        // The folder may be one in which people keep things of their own.
+        let own = [".attest-notes", ".attest-my-own", ".attest", "attest-ha1F00"].map(|name| folder.path().join(name));
+        for folder in own.iter().chain([&half]) {
+            fs::create_dir_all(folder.join("deep")).unwrap();
+        }
         let first = Journal::open(folder.path()).unwrap();
         assert!(!half.exists());
+        assert!(own.iter().all(|folder| folder.join("deep").exists()), "what is not ours was removed");
         fs::create_dir_all(&half).unwrap();
         let _second = Journal::open(folder.path()).unwrap();
         assert!(half.exists());

@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context as _;
-use attest_core::dissent::foreign_code;
 use attest_core::envelope::Envelope;
-use attest_core::statement::{Predicate, Statement};
+use attest_core::statement::Statement;
 use serde_json::{Value, json};
 
 use crate::cmd::sign::{self, Author, Signed};
@@ -62,7 +61,7 @@ impl<'a> Outbox<'a> {
 
     fn try_post(&self, result: &ResultFolder, posting: &mut Posting) -> anyhow::Result<()> {
         let statement = self.author.statement(result)?;
-        if let Some(why) = accusation(statement.predicate()) {
+        if let Some(why) = sign::accusation(statement.predicate()) {
             posting.waits = Some(why);
             return Ok(());
         }
@@ -103,17 +102,6 @@ fn submitted(log: &submit::Target, path: &Path, envelope: &Envelope) -> anyhow::
     Ok(submit::keep(path, &beside, &receipt)?.0)
 }
 
-/// docs/TRUST.md 4.5: accusations wait for a person's word.
-fn accusation(predicate: &Predicate) -> Option<&'static str> {
-    let Predicate::NotReproduced { refusal, .. } = predicate else {
-        return None;
-    };
-    if refusal.contradicts.is_some() {
-        return Some("it contradicts another rebuilder's statement");
-    }
-    foreign_code(refusal).map(|_| "it says that the published file holds code that its source does not have")
-}
-
 impl Posting {
     /// For people, under the result.
     pub(crate) fn lines(&self, folder: &Path) -> Vec<String> {
@@ -122,7 +110,8 @@ impl Posting {
             lines.push(format!("signed: {}", path.display()));
         }
         if let Some(why) = self.waits {
-            lines.push(format!("not signed, since {why}: look at it, then `attest sign {}`", folder.display()));
+            lines
+                .push(format!("not signed, since {why}: look at it, then `attest sign --accuse {}`", folder.display()));
         }
         lines.extend(self.logged.iter().map(|(log, index)| format!("logged: {log} as {index}")));
         lines

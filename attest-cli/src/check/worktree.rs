@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -107,7 +107,7 @@ impl WorkTree {
                     self.keep_git_file(&path);
                     self.list(&path)?;
                 }
-                Ok(data) if data.is_file() || data.is_symlink() => {
+                Ok(data) if (data.is_file() || data.is_symlink()) && !self.lies_behind_link(&path) => {
                     self.paths.insert(path);
                 }
                 // Deleted but still tracked, or nothing that could be copied.
@@ -115,6 +115,12 @@ impl WorkTree {
             }
         }
         Ok(())
+    }
+
+    /// A tracked folder that was moved away, with a link in its place: git still lists what was in it, and sees that it is gone.
+    fn lies_behind_link(&self, path: &Path) -> bool {
+        let mut folders = path.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty());
+        folders.any(|folder| fs::symlink_metadata(self.top.join(folder)).is_ok_and(|data| data.is_symlink()))
     }
 
     /// A submodule's `.git` is a line that leads into the repository's own folder, which is copied.
@@ -206,7 +212,9 @@ impl WorkTree {
             let target = if outside { self.top.join(path).with_file_name("").join(&target) } else { target };
             return symlink(target, to);
         }
-        fs::copy(from, to)?;
+        // Only ever a new file: whatever a tree looks like by now, nothing of the user's is written over.
+        let mut copy = File::options().write(true).create_new(true).open(to)?;
+        io::copy(&mut File::open(from)?, &mut copy)?;
         let all = if data.permissions().mode() & 0o100 == 0 { 0o666 } else { 0o777 };
         fs::set_permissions(to, Permissions::from_mode(all & !umask))
     }
@@ -215,7 +223,11 @@ impl WorkTree {
 impl GitFolders {
     /// One `.git` of what may be two folders.
     fn copy(&self, to: &Path) -> Result<(), WorkTreeError> {
-        copy_git(&self.common, to, &mut |name| name == "worktrees" || name == "hooks")?;
+        copy_git(&self.common, to, &mut |name| name == "worktrees" || name == "hooks", false)?;
+        // A submodule's own says where the submodule is: seen from the copy, elsewhere. In any other it fails, and is right.
+        if let Some(config) = to.join("config").to_str() {
+            let _none = git(Path::new("/"), &["config", "--file", config, "--unset-all", "core.worktree"]);
+        }
         if self.own != self.common {
             for name in ["HEAD", "index"] {
                 let from = self.own.join(name);
@@ -227,7 +239,7 @@ impl GitFolders {
 }
 
 /// Objects never change, so that a second name for each is enough, as in `git clone --local`.
-fn copy_git(from: &Path, to: &Path, skip: &mut dyn FnMut(&OsStr) -> bool) -> Result<(), WorkTreeError> {
+fn copy_git(from: &Path, to: &Path, skip: &mut dyn FnMut(&OsStr) -> bool, objects: bool) -> Result<(), WorkTreeError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |source| WorkTreeError::Copy { path, source }
@@ -242,15 +254,18 @@ fn copy_git(from: &Path, to: &Path, skip: &mut dyn FnMut(&OsStr) -> bool) -> Res
         }
         let to = to.join(&name);
         if kind.is_dir() {
-            copy_git(&path, &to, &mut |_| false)?;
-        } else if kind.is_file() {
-            let object = path.components().any(|part| part.as_os_str() == "objects");
-            if !object || fs::hard_link(&path, &to).is_err() {
-                fs::copy(&path, &to).map_err(failed(&path))?;
-            }
+            copy_git(&path, &to, &mut |_| false, objects || is_object_store(from, &name))?;
+        } else if kind.is_file() && (!objects || fs::hard_link(&path, &to).is_err()) {
+            fs::copy(&path, &to).map_err(failed(&path))?;
         }
     }
     Ok(())
+}
+
+/// Told by what is beside it: a branch, and a folder above the repository, may have that name, too, and logs below them are
+/// appended to in place.
+fn is_object_store(folder: &Path, name: &OsStr) -> bool {
+    name == "objects" && folder.join("HEAD").is_file() && folder.join("refs").is_dir()
 }
 
 fn make_folder(path: &Path, umask: u32) -> Result<(), WorkTreeError> {
@@ -314,4 +329,80 @@ fn git(folder: &Path, arguments: &[&str]) -> Result<Vec<u8>, WorkTreeError> {
         return Ok(output.stdout);
     }
     Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
+    use super::*;
+
+    fn run(folder: &Path, words: &[&str]) {
+        let mut all =
+            vec!["-c", "user.name=demo", "-c", "user.email=demo@demo.example", "-c", "protocol.file.allow=always"];
+        all.extend(words);
+        git(folder, &all).unwrap();
+    }
+
+    fn repository(folder: &Path) {
+        fs::create_dir_all(folder).unwrap();
+        run(folder, &["init", "--quiet", "--initial-branch=main"]);
+        fs::write(folder.join("core.py"), "x = 1\n").unwrap();
+        run(folder, &["add", "core.py"]);
+        run(folder, &["commit", "--quiet", "-m", "change"]);
+    }
+
+    #[test]
+    fn a_folder_that_became_a_link_is_copied_as_one_and_what_it_leads_to_is_not_written_to() {
+        let place = tempfile::tempdir().unwrap();
+        let (tree, elsewhere) = (place.path().join("tree"), place.path().join("elsewhere"));
+        repository(&tree);
+        fs::create_dir(tree.join("data")).unwrap();
+        fs::write(tree.join("data/precious"), "precious").unwrap();
+        run(&tree, &["add", "data"]);
+        fs::rename(tree.join("data"), &elsewhere).unwrap();
+        symlink(&elsewhere, tree.join("data")).unwrap();
+        let read = WorkTree::read(&tree).unwrap();
+        for (copy, backwards) in [("first", false), ("second", true)] {
+            let copy = place.path().join(copy);
+            read.copy(&copy, 0o022, backwards).unwrap();
+            assert_eq!(fs::read_link(copy.join("data")).unwrap(), elsewhere);
+        }
+        assert_eq!(fs::read_to_string(elsewhere.join("precious")).unwrap(), "precious");
+    }
+
+    #[test]
+    fn a_submodule_is_a_whole_repository_where_it_is_copied_to() {
+        let place = tempfile::tempdir().unwrap();
+        let (part, whole, copy) = (place.path().join("part"), place.path().join("whole"), place.path().join("copy"));
+        repository(&part);
+        repository(&whole);
+        run(&whole, &["submodule", "--quiet", "add", part.to_str().unwrap(), "part"]);
+        WorkTree::read(&whole.join("part")).unwrap().copy(&copy, 0o022, false).unwrap();
+        let status = git(&copy, &["status", "--porcelain"]).unwrap();
+        assert_eq!(String::from_utf8(status).unwrap(), "");
+    }
+
+    #[test]
+    fn only_objects_are_shared_with_the_copy_whatever_folders_and_branches_are_called() {
+        let place = tempfile::tempdir().unwrap();
+        let (tree, copy) = (place.path().join("objects/tree"), place.path().join("copy"));
+        repository(&tree);
+        run(&tree, &["branch", "objects/demo"]);
+        WorkTree::read(&tree).unwrap().copy(&copy, 0o022, false).unwrap();
+        let mut folders = vec![copy.join(".git")];
+        let mut shared = 0;
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(&folder).unwrap().map(Result::unwrap) {
+                let path = entry.path();
+                if entry.file_type().unwrap().is_dir() {
+                    folders.push(path);
+                } else if entry.metadata().unwrap().nlink() > 1 {
+                    assert!(path.starts_with(copy.join(".git/objects")), "{}", path.display());
+                    shared += 1;
+                }
+            }
+        }
+        assert!(shared > 0);
+    }
 }

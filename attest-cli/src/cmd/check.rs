@@ -16,7 +16,7 @@ use crate::check::project::ProjectError;
 use crate::check::variation::Variation;
 use crate::check::worktree::WorkTreeError;
 use crate::check::{Options, Outcome, check};
-use crate::cmd::rebuild::default_cache;
+use crate::cmd::building;
 use crate::exit::{Exit, Failure};
 use crate::interrupt;
 use crate::output::{Output, Style, plural};
@@ -88,7 +88,7 @@ impl Args {
             narrow: !self.no_bisect,
             keep: self.keep.clone(),
             python: self.python.clone(),
-            cache: std::path::absolute(self.cache_dir.clone().map_or_else(default_cache, Ok)?)?,
+            cache: building::cache(self.cache_dir.as_deref())?,
         })
     }
 }

@@ -1,5 +1,6 @@
 //! `attest normalize WHEEL... [-o DIR | --in-place]`: the same content in a container that depends on nothing else.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -49,16 +50,33 @@ pub(crate) fn run(args: &Args, out: &Output) -> anyhow::Result<Exit> {
     };
     let all: Vec<Normalized> =
         args.wheels.iter().map(|wheel| normalize(wheel, args, time)).collect::<Result<_, _>>()?;
+    refuse_one_place_for_two(&all)?;
     for one in &all {
-        if let Some(to) = &one.to
-            && (one.before != one.after || to != &one.from)
-        {
-            files::replace(to, &one.bytes, Mode::Shared)?;
+        match &one.to {
+            Some(to) if to != &one.from => files::replace(to, &one.bytes, Mode::Shared)?,
+            Some(to) if one.before != one.after => files::rewrite(to, &one.bytes)?,
+            _ => {}
         }
     }
     report(&all, out)?;
     let left = all.iter().any(|one| one.to.is_none() && one.before != one.after);
     Ok(if left { Exit::Refused } else { Exit::Pass })
+}
+
+/// Wheels of several builds have one name: with -o the last would be all that is left of them.
+fn refuse_one_place_for_two(all: &[Normalized]) -> anyhow::Result<()> {
+    let mut places = BTreeMap::new();
+    for one in all {
+        let Some(to) = &one.to else { continue };
+        let first = *places.entry(to).or_insert(one);
+        if first.after != one.after {
+            let (first, second) = (first.from.display(), one.from.display());
+            return Err(Failure::usage(format!("expected one wheel for {}, found {first} and {second}", to.display()))
+                .hint("give each its own -o")
+                .into());
+        }
+    }
+    Ok(())
 }
 
 fn normalize(from: &Path, args: &Args, time: u32) -> anyhow::Result<Normalized> {

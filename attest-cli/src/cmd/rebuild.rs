@@ -2,15 +2,15 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use anyhow::Context as _;
 use attest_core::note::VerifierKey;
 use attest_core::statement::Network;
 use serde_json::json;
 
 use crate::batch::outbox::Outbox;
 use crate::batch::{Batch, End, Entry, Manner, plan, summary};
+use crate::cmd::building::Building;
 use crate::cmd::sign::{Author, Named};
 use crate::cmd::submit;
 use crate::exit::{self, Exit, Failure};
@@ -24,7 +24,6 @@ use crate::rebuild::source::Wanted;
 use crate::rebuild::target::{Selected, Target};
 use crate::rebuild::workshop::{Givens, Options, Outcome, Workshop};
 use crate::run::Run;
-use crate::sandbox::{Isolation, Limits};
 use crate::signer::SignerSpec;
 
 mod statement;
@@ -38,6 +37,7 @@ const INTERRUPTED: u8 = 130;
 /// by-digest, which any web server can serve as it is. A journal beside them tells what is finished: after Ctrl-C, a crash
 /// or a power cut the same command goes on where it was.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line are independent of each other")]
 pub(crate) struct Args {
     /// NAME==VERSION, NAME (its newest release), a wheel file, or the URL of a wheel (#sha256=HEX pins it)
     #[arg(required_unless_present_any = ["requirement", "statement"], value_name = "TARGET")]
@@ -45,10 +45,10 @@ pub(crate) struct Args {
     #[command(flatten)]
     given: Given,
     /// Print the recipe that would be followed, and build nothing
-    #[arg(long, conflicts_with_all = ["recipe", "requirement", "statement"])]
+    #[arg(long, conflicts_with_all = ["recipe", "requirement", "statement", "signer"])]
     print_recipe: bool,
     /// Replay a signed statement, whoever signed it, and say whether it holds: a file or a URL
-    #[arg(long, value_name = "FILE|URL", conflicts_with = "requirement")]
+    #[arg(long, value_name = "FILE|URL", conflicts_with_all = ["requirement", "signer"])]
     statement: Option<String>,
     /// Rebuild what a lock names: a requirements file, a report of pip, a folder of wheels; may be given more than once
     #[arg(short, long, value_name = "FILE")]
@@ -69,24 +69,14 @@ pub(crate) struct Args {
     /// Say whether the sdist is what this commit gives, and name the commit in the result if it is
     #[arg(long, value_name = "git|git+URL[@REF]")]
     commit: Option<GitAddress>,
+    /// Keep what diffoscope says about a wheel that comes out otherwise than published
+    #[arg(long)]
+    diffoscope: bool,
     /// Where to put one folder per result
     #[arg(long, value_name = "DIR", default_value = "attest-results")]
     output_dir: PathBuf,
-    /// The Python that builds, and whose pip knows the index
-    #[arg(long, value_name = "PYTHON", default_value = "python3")]
-    python: PathBuf,
-    /// How to keep the build from the network and the machine [default: the best that works here]
-    #[arg(long, value_name = "HOW")]
-    isolation: Option<Isolation>,
-    /// Where downloads and environments are kept [default: the user's cache folder]
-    #[arg(long, value_name = "DIR")]
-    cache_dir: Option<PathBuf>,
-    /// Seconds that one build may take
-    #[arg(long, value_name = "SECONDS", default_value_t = 1800)]
-    timeout: u64,
-    /// Megabytes that one build may write
-    #[arg(long, value_name = "MB", default_value_t = 2048, value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
-    disk: u64,
+    #[command(flatten)]
+    building: Building,
     #[command(flatten)]
     publish: Publish,
 }
@@ -143,19 +133,19 @@ struct Given {
 impl Args {
     fn options(&self) -> anyhow::Result<Options> {
         Ok(Options {
-            python: self.python.clone(),
-            // Absolute: it is mounted into a room that has another working directory.
-            cache: std::path::absolute(self.cache_dir.clone().map_or_else(default_cache, Ok)?)?,
+            python: self.building.python.clone(),
+            cache: self.building.cache()?,
             results: self.output_dir.clone(),
-            isolation: self.isolation,
+            isolation: self.building.isolation,
             source: self.source.clone(),
             commit: self.commit.clone(),
+            diffoscope: self.diffoscope,
             given: Givens {
                 recipe: self.given.recipe.clone(),
                 dependencies: self.given.dependencies.as_deref().map(Archive::new),
                 image_layout: self.given.image_layout.clone(),
             },
-            limits: Limits { time: Duration::from_secs(self.timeout), disk: self.disk << 20, ..Limits::default() },
+            limits: self.building.limits(),
         })
     }
 }
@@ -388,12 +378,4 @@ pub(super) fn document(outcome: &Outcome) -> serde_json::Value {
         "seconds": outcome.took.as_secs_f64(),
         "folder": outcome.folder.path(),
     })
-}
-
-/// `$XDG_CACHE_HOME/attest`: nothing in it is trusted, all of it is hashed again.
-pub(crate) fn default_cache() -> anyhow::Result<PathBuf> {
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    let home = || std::env::home_dir().map(|home| home.join(".cache"));
-    let cache = cache.or_else(home).context("expected a home directory, found none: name a folder with --cache-dir")?;
-    Ok(cache.join("attest"))
 }

@@ -1,14 +1,12 @@
 //! `attest rebuilder`: rebuild all the time, on private machines, and say in public what came out.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use crate::cmd::rebuild::default_cache;
+use crate::cmd::building::Building;
 use crate::exit::Exit;
 use crate::rebuild::workshop::{Givens, Options};
 use crate::rebuilder::folder::Folder;
 use crate::run::Run;
-use crate::sandbox::{Isolation, Limits};
 
 mod init;
 mod queue;
@@ -62,44 +60,19 @@ impl Data {
     }
 }
 
-/// How a worker rebuilds.
-#[derive(Clone, Debug, clap::Args)]
-struct Building {
-    /// The Python that builds, and whose pip knows the index
-    #[arg(long, value_name = "PYTHON", default_value = "python3")]
-    python: PathBuf,
-    /// How to keep builds from the network and the machine [default: the best that works here; never none]
-    #[arg(long, value_name = "HOW")]
-    isolation: Option<Isolation>,
-    /// Where downloads and environments are kept [default: the user's cache folder]
-    #[arg(long, value_name = "DIR")]
-    cache_dir: Option<PathBuf>,
-    /// Seconds that one build may take
-    #[arg(long, value_name = "SECONDS", default_value_t = 1800)]
-    timeout: u64,
-    /// Megabytes that one build may write
-    #[arg(long, value_name = "MB", default_value_t = 2048, value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
-    disk: u64,
-}
-
-impl Building {
-    fn cache(&self) -> anyhow::Result<PathBuf> {
-        Ok(std::path::absolute(self.cache_dir.clone().map_or_else(default_cache, Ok)?)?)
-    }
-
-    /// `results` is set for each job.
-    fn options(&self) -> anyhow::Result<Options> {
-        Ok(Options {
-            python: self.python.clone(),
-            cache: self.cache()?,
-            results: PathBuf::new(),
-            isolation: self.isolation,
-            source: None,
-            commit: None,
-            given: Givens::default(),
-            limits: Limits { time: Duration::from_secs(self.timeout), disk: self.disk << 20, ..Limits::default() },
-        })
-    }
+/// How a worker rebuilds; `results` is set for each job.
+fn options(building: &Building) -> anyhow::Result<Options> {
+    Ok(Options {
+        python: building.python.clone(),
+        cache: building.cache()?,
+        results: PathBuf::new(),
+        isolation: building.isolation,
+        source: None,
+        commit: None,
+        diffoscope: false,
+        given: Givens::default(),
+        limits: building.limits(),
+    })
 }
 
 pub(crate) fn run(args: &Args, run: &Run) -> anyhow::Result<Exit> {

@@ -6,6 +6,7 @@ use std::{
 };
 
 use attest_core::{
+    dissent::foreign_code,
     envelope::{Envelope, StatementId, VerifiedStatement},
     key::PublicKey,
     statement::{Build, MAX_RECIPE, Network, Predicate, Rebuilder, RecipeKind, Statement},
@@ -29,7 +30,8 @@ pub(crate) struct Args {
     signer: SignerSpec,
     #[command(flatten)]
     named: Named,
-    /// Sign a result that contradicts somebody's statement: whoever lists your key cannot install the file then.
+    /// Sign a result that contradicts somebody's statement, or that finds code in the published file which its source does
+    /// not have: whoever lists your key cannot install the file then.
     #[arg(long)]
     accuse: bool,
     /// The signed statement [default: among your own statements, where `self` of a policy finds it].
@@ -117,8 +119,8 @@ struct Document<'a> {
 pub(crate) fn run(args: &Args, run: &Run) -> anyhow::Result<Exit> {
     let author = Author::open(&args.signer, &args.named)?;
     let result = ResultFolder::open(&args.result)?;
-    check_accusation(&result, args.accuse)?;
     let statement = author.statement(&result)?;
+    check_accusation(&statement, args.accuse)?;
     warn_if_never_a_vote(&statement, run);
     let made = Signed::make(&statement, author.signer())?;
     let path = keep(&made, args.output.as_deref(), run)?;
@@ -126,17 +128,27 @@ pub(crate) fn run(args: &Args, run: &Run) -> anyhow::Result<Exit> {
     Ok(Exit::Pass)
 }
 
-/// docs/TRUST.md 4.5: an accusation waits for a person's word.
-fn check_accusation(result: &ResultFolder, meant: bool) -> anyhow::Result<()> {
-    let Some(contradicts) = result.record().contradicts.filter(|_| !meant) else {
+/// docs/TRUST.md 4.5: why a statement is an accusation, which waits for a person's word.
+pub(crate) fn accusation(predicate: &Predicate) -> Option<&'static str> {
+    let Predicate::NotReproduced { refusal, .. } = predicate else {
+        return None;
+    };
+    if refusal.contradicts.is_some() {
+        return Some("it contradicts another rebuilder's statement");
+    }
+    foreign_code(refusal).map(|_| "it says that the published file holds code that its source does not have")
+}
+
+fn check_accusation(statement: &Statement, meant: bool) -> anyhow::Result<()> {
+    let Some(why) = accusation(statement.predicate()).filter(|_| !meant) else {
         return Ok(());
     };
-    let name = &result.record().subject.name;
+    let name = statement.subject().name.as_str();
     let failure = Failure::usage(format!(
-        "this result contradicts statement {contradicts}: signed, it says that the same inputs do not give {name}, and \
-         whoever lists your key cannot install that file until you withdraw it"
+        "this result accuses {name}: {why}; once it is signed, whoever lists your key cannot install that file until you \
+         withdraw it"
     ));
-    Err(failure.hint("look at report.json, replay the statement on another machine, then sign with --accuse").into())
+    Err(failure.hint("look at report.json, rebuild it on another machine, then sign with --accuse").into())
 }
 
 /// docs/TRUST.md 3.3: what a build could fetch may not be there for the next one, and a recipe that is not in the statement

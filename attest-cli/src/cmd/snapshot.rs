@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use serde_json::json;
 
 use crate::check::project::Project;
-use crate::cmd::rebuild::default_cache;
+use crate::cmd::building;
 use crate::exit::{Exit, Failure};
 use crate::files::{self, Mode};
 use crate::index::Index;
@@ -14,7 +14,7 @@ use crate::output::{Style, plural};
 use crate::pip::Pip;
 use crate::run::Run;
 use crate::snapshot::changes::{self, Change, Drift};
-use crate::snapshot::files::FilesError;
+use crate::snapshot::files::{FilesError, ListedFile};
 use crate::snapshot::lock::{BuildLock, MAX_LOCK};
 use crate::snapshot::machine::Machine;
 use crate::snapshot::{Snapshot, SnapshotError};
@@ -81,7 +81,9 @@ fn take(args: &Args, run: &Run) -> anyhow::Result<Exit> {
             .hint("attest snapshot dist")
             .into());
     }
-    let snapshot = Snapshot::take(&args.paths, &args.python).map_err(|error| of_files(&error))?;
+    let mut snapshot = Snapshot::take(&args.paths, &args.python).map_err(|error| of_files(&error))?;
+    let own = args.output.as_ref().and_then(|path| std::fs::canonicalize(path).ok());
+    snapshot.files = without(own.as_deref(), snapshot.files);
     if snapshot.machine.python.is_none() {
         run.out.warning(format!("no Python at {}: installed distributions are not listed", args.python.display()));
     }
@@ -110,7 +112,8 @@ fn verify(path: &Path, args: &Args, run: &Run) -> anyhow::Result<Exit> {
     }
     now.sort_by(|left, right| left.path.cmp(&right.path));
     now.dedup_by(|left, right| left.path == right.path);
-    let changes = changes::of_files(&then.files, &now);
+    let own = std::fs::canonicalize(path).ok();
+    let changes = changes::of_files(&without(own.as_deref(), then.files.clone()), &without(own.as_deref(), now));
     let drift = changes::of_machine(&then, &Machine::look(&args.python));
     let out = &run.out;
     if out.is_json() {
@@ -123,7 +126,7 @@ fn verify(path: &Path, args: &Args, run: &Run) -> anyhow::Result<Exit> {
         }))?;
     } else {
         for one in &changes {
-            let digest = |file: &Option<crate::snapshot::files::ListedFile>| {
+            let digest = |file: &Option<ListedFile>| {
                 file.as_ref().map_or_else(String::new, |file| format!("sha256:{}", file.sha256))
             };
             let word = match one.change {
@@ -143,11 +146,20 @@ fn verify(path: &Path, args: &Args, run: &Run) -> anyhow::Result<Exit> {
             let files = plural(then.files.len(), "file");
             out.line(format!("{} {files} as of {}", out.paint(Style::Good, "SAME"), then.taken_at))?;
         }
+        if then.paths.iter().all(|path| !Path::new(path).exists()) {
+            out.hint("its paths begin in the folder where it was taken: run this there");
+        }
         for Drift { what, then, now } in &drift {
             out.note(format!("since then: {what}: {then:?} -> {now:?}"));
         }
     }
     Ok(if changes.is_empty() { Exit::Pass } else { Exit::Refused })
+}
+
+/// The snapshot may lie in a folder that it lists, and cannot hold its own digest.
+fn without(own: Option<&Path>, mut files: Vec<ListedFile>) -> Vec<ListedFile> {
+    files.retain(|file| own.is_none() || std::fs::canonicalize(&file.path).ok().as_deref() != own);
+    files
 }
 
 fn write_lock(args: &Args, run: &Run) -> anyhow::Result<Exit> {
@@ -201,7 +213,7 @@ fn project(args: &Args) -> anyhow::Result<Project> {
 }
 
 fn index(args: &Args) -> anyhow::Result<(Pip, Index)> {
-    let cache = std::path::absolute(args.cache_dir.clone().map_or_else(default_cache, Ok)?)?;
+    let cache = building::cache(args.cache_dir.as_deref())?;
     let pip = Pip::query(&args.python, &cache.join("tools"))?;
     let index = Index::new(pip.settings(), &cache.join("files"))?;
     Ok((pip, index))

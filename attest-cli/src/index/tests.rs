@@ -200,3 +200,16 @@ fn an_index_over_plain_http_is_refused_unless_it_is_here() {
         assert!(index(url, folder.path()).is_ok(), "{url}");
     }
 }
+
+#[test]
+fn a_page_over_https_may_not_come_from_where_somebody_can_sit_in_between() {
+    let url = |text: &str| Url::parse(text).unwrap();
+    for (from, to, away) in [
+        ("https://index.example/simple/", "http://index.example/simple/a/", true),
+        ("http://127.0.0.1:1/simple/", "http://index.example/simple/a/", true),
+        ("https://index.example/simple/", "https://mirror.example/simple/a/", false),
+        ("http://trusted.example/simple/", "http://trusted.example/simple/a/", false),
+    ] {
+        assert_eq!(is_led_away(&url(from), &url(to)), away, "{from} {to}");
+    }
+}

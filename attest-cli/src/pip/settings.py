@@ -1,9 +1,14 @@
 """What pip would do if it were run now: its own option parser, fed with its own configuration and environment."""
 
+import sys
+
+# The working directory may be a stranger's: nothing in it is imported.
+if sys.path[:1] == [""]:
+    del sys.path[0]
+
 import json
 import os
 import platform
-import sys
 
 from pip._internal.commands import create_command
 from pip._internal.utils.compatibility_tags import get_supported

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Context as _;
 use attest_core::artifact::ArtifactDigest;
 use attest_core::recipe::Recipe;
+use attest_core::statement::RecipeKind;
 
 use super::build::{BuildError, Builder, Built, Step};
 use super::environment::{Installed, Lock};
@@ -78,6 +79,8 @@ pub(crate) struct Attempt {
     pub(crate) built: Result<(Built, Built), String>,
     /// The recipe as somebody gave it; nothing where it was inferred.
     pub(crate) given: Option<Given>,
+    /// What such a recipe builds with and the source does not ask for.
+    pub(crate) foreign: Option<String>,
 }
 
 impl Probe {
@@ -88,6 +91,11 @@ impl Probe {
 }
 
 impl Attempt {
+    /// INFERRED only where neither the recipe's form nor what it names brings code of its author (docs/TRUST.md 3.3).
+    pub(crate) fn recipe_kind(&self) -> RecipeKind {
+        if self.foreign.is_some() { RecipeKind::Custom } else { self.recipe.kind() }
+    }
+
     /// The wheel to show: of two that disagree the one that is not the published one.
     pub(crate) fn telling(&self, published: &Published) -> Option<&Built> {
         let (first, second) = self.built.as_ref().ok()?;
@@ -153,7 +161,7 @@ impl Bench<'_> {
             }
             Err(error) => Err(error),
         };
-        Ok(Attempt { recipe, lock, inventory, built, given: None })
+        Ok(Attempt { recipe, lock, inventory, built, given: None, foreign: None })
     }
 
     /// Into the progress and the log.

@@ -13,7 +13,7 @@ use super::infer;
 use super::source::Source;
 use super::tree::Order;
 use crate::pip::Interpreter;
-use crate::sandbox::{Isolation, Job, Limits, Room, RoomFolder, SandboxError};
+use crate::sandbox::{Isolation, Job, Limits, Room, RoomFolder, SandboxError, folder};
 use attest_core::recipe::{LineEnds, Modes, PythonTag, Recipe, TemporaryName, Tick, ZipSystem};
 
 mod sdist;
@@ -24,6 +24,8 @@ const MAX_WHEEL: u64 = super::zip::MAX_FILE;
 /// The biggest list of requirements that a hook may return.
 const MAX_REQUIRES: u64 = 64 << 10;
 
+/// With less, this machine is why a build fails.
+const MIN_FREE: u64 = 64 << 20;
 /// How much of what a hook said is repeated when it fails.
 const SAID: u64 = 4096;
 
@@ -110,6 +112,7 @@ pub(crate) enum BuildError {
 #[serde(rename_all = "snake_case")]
 enum Hook {
     BuildWheel,
+    GetRequiresForBuildWheel,
     GetRequiresForBuildSdist,
     BuildSdist,
 }
@@ -188,6 +191,13 @@ impl Builder<'_> {
         Ok(Step::Built(the_wheel(&made_folder(room.outside("out").join("wheels"))?)?))
     }
 
+    /// What the project's hook asks for; nothing is built.
+    pub(crate) fn requires_for_wheel(&self, environment: &Path) -> anyhow::Result<Vec<String>> {
+        let folder = RoomFolder::new()?;
+        let room = self.run(Hook::GetRequiresForBuildWheel, environment, folder.path(), Order::Forward)?;
+        read_requires(&room)
+    }
+
     fn run<'r>(
         &'r self,
         hook: Hook,
@@ -241,6 +251,12 @@ impl Builder<'_> {
             room.outside("out").join("began").exists(),
             "expected a room for the build, found {status}\n{said}"
         );
+        let free = folder::free(room.outside("out").as_path())?;
+        anyhow::ensure!(
+            free >= MIN_FREE,
+            "expected {MIN_FREE} bytes of free disk where builds are made, found {free}: that the build failed says nothing \
+             about the project\n{said}"
+        );
         // What a project asks for is written down before anything is built.
         let asked = room.outside("out").join("requires.json").exists();
         let hook = if asked { hook.name() } else { "get_requires_for_build_wheel" };
@@ -252,6 +268,7 @@ impl Hook {
     fn name(self) -> &'static str {
         match self {
             Self::BuildWheel => "build_wheel",
+            Self::GetRequiresForBuildWheel => "get_requires_for_build_wheel",
             Self::GetRequiresForBuildSdist => "get_requires_for_build_sdist",
             Self::BuildSdist => "build_sdist",
         }
@@ -295,7 +312,7 @@ fn read_requires(room: &Room<'_>) -> anyhow::Result<Vec<String>> {
 
 /// A folder in which project code could do as it liked: in its place it may have put a link to one that only we can see,
 /// and that has the published wheel in it.
-fn made_folder(path: PathBuf) -> Result<PathBuf, BuildError> {
+pub(super) fn made_folder(path: PathBuf) -> Result<PathBuf, BuildError> {
     match fs::symlink_metadata(&path) {
         Ok(data) if data.is_dir() => Ok(path),
         _ => Err(BuildError::NotAFolder { name: path.file_name().unwrap_or_default().to_string_lossy().into_owned() }),
@@ -304,7 +321,7 @@ fn made_folder(path: PathBuf) -> Result<PathBuf, BuildError> {
 
 /// A file that project code made: it may be a link to anything, so it is looked at before it is opened. Nothing of the
 /// build runs any more that could swap it in between.
-fn read_made(path: &Path, limit: u64) -> anyhow::Result<Vec<u8>> {
+pub(super) fn read_made(path: &Path, limit: u64) -> anyhow::Result<Vec<u8>> {
     let name = || path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     match fs::symlink_metadata(path) {
         Ok(data) if data.is_file() && data.len() <= limit => Ok(fs::read(path)?),

@@ -5,18 +5,20 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use attest_core::artifact::{ArtifactDigest, ProjectName, WheelName};
+use attest_core::recipe::is_plain_requirement;
 use attest_core::statement::{Dependency, Digest};
 
 use super::buildinfo::Requirement;
-use super::infer::requirement_name;
 use crate::cache;
 use crate::index::Index;
 use crate::pip::Pip;
 use crate::pip::pin::Pin;
 use crate::sandbox::{ENVIRONMENT as ROOM_ENVIRONMENT, Isolation};
 
+mod closure;
 mod exact;
 
+pub(crate) use closure::projects;
 pub(crate) use exact::Archive;
 
 /// The biggest build requirement that is downloaded.
@@ -160,11 +162,10 @@ fn move_scripts(environment: &Path, place: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A line that goes to a resolver must be a name with versions, never an option or a place to fetch from.
+/// A line that goes to a resolver must be a name with versions, never an option or a place to fetch from: pip builds a
+/// source that it fetches, here and not in a room.
 pub(crate) fn check_requirement(line: &str) -> anyhow::Result<()> {
-    let name = requirement_name(line).is_some_and(|name| name.starts_with(|first: char| first.is_ascii_alphanumeric()));
-    let plain = !line.contains(['\n', '\r', '@', '#', '\0']) && !line.contains("--");
-    ensure!(name && plain, "expected a build requirement by name and version, found {line:?}");
+    ensure!(is_plain_requirement(line), "expected a build requirement by name and version, found {line:?}");
     Ok(())
 }
 
@@ -198,10 +199,43 @@ mod tests {
 
     #[test]
     fn requirements_that_are_options_or_addresses_are_refused() {
-        for line in ["-r /etc/passwd", "--index-url=http://x", "x @ http://x", "a\n-r b", "", "x --hash=sha256:0"] {
+        for line in [
+            "",
+            "-r /etc/passwd",
+            "--index-url=http://x",
+            "x @ http://x",
+            "a\n-r b",
+            "x --hash=sha256:0",
+            "x==1 -r b",
+            "x; python_version > '3' -r b",
+            "x>=${HOME}",
+            "x \\",
+            // Places: pip would fetch them and run their code here and now.
+            "https://example.com/x-1.0.tar.gz",
+            "file:///tmp/x",
+            "git+https://example.com/x",
+            "folder/x",
+            "x.tar.gz",
+            "x-1.0-py3-none-any.whl",
+            "x==1.ZIP",
+            "x[a/b]",
+            "x\u{1b}[2J",
+        ] {
             assert!(check_requirement(line).is_err(), "{line:?}");
         }
-        for line in ["setuptools>=61", "hatch-vcs", "tomli>=1; python_version < '3.11'", "setuptools_scm[toml]>=6.2"] {
+        for line in [
+            "setuptools>=61",
+            "hatch-vcs",
+            "tomli>=1; python_version < '3.11'",
+            "setuptools_scm[toml]>=6.2",
+            "setuptools_scm [toml] >= 6.2, != 7.*, < 9",
+            "wheel (>=0.30)",
+            "poetry-core>=1.0.0,<2",
+            "numpy==2.0.0rc1 ; platform_python_implementation != 'PyPy' and (python_version>=\"3.9\")",
+            "x===1!2.0+local.3",
+            "torch~=2.0",
+            "zipfile.zip2>=1",
+        ] {
             assert!(check_requirement(line).is_ok(), "{line:?}");
         }
     }

@@ -12,7 +12,10 @@ use super::zip::Member;
 /// list them.
 pub(crate) fn members(published: &Wheel, rebuilt: &Wheel) -> Option<Vec<Equivalence>> {
     let (theirs, ours) = (published.by_name(), rebuilt.by_name());
-    if !theirs.keys().eq(ours.keys()) {
+    if !published.is_plain() || !rebuilt.is_plain() || !theirs.keys().eq(ours.keys()) {
+        return None;
+    }
+    if !theirs.values().zip(ours.values()).all(|(left, right)| left.is_read_like(right)) {
         return None;
     }
     let different: Vec<(&Member, &Member)> = theirs
@@ -62,6 +65,7 @@ fn rows_agree(published: &Member, rebuilt: &Member, different: &BTreeSet<&str>) 
 mod tests {
     use super::*;
     use crate::rebuild::fixture::{self, Part, part, zip};
+    use crate::rebuild::zip as format;
 
     const SBOM: &str = "demo-1.0.dist-info/sboms/auditwheel.cdx.json";
 
@@ -83,6 +87,41 @@ mod tests {
         published.swap(0, 1);
         published[2].mode = 0o100_600;
         assert_eq!(found(&published, &with_sbom("2")).unwrap(), ["demo-1.0.dist-info/RECORD", SBOM]);
+    }
+
+    #[test]
+    fn a_zip_from_which_another_reader_takes_something_else_is_not_equivalent() {
+        let ours = Wheel::read(&zip(&with_sbom("2"))).unwrap();
+        let is_equivalent = |bytes: &[u8]| members(&Wheel::read(bytes).unwrap(), &ours).is_some();
+        let honest = zip(&with_sbom("1"));
+        assert!(is_equivalent(&honest));
+        // A member that only its local header names: who streams installs it.
+        let mut hidden = with_sbom("1");
+        hidden.push(part("evil.pth", "import evil\n"));
+        let mut hidden = zip(&hidden);
+        let (end, last) = (hidden.len() - 22, hidden.windows(4).rposition(|four| four == b"PK\x01\x02").unwrap());
+        hidden.drain(last..end);
+        let end = hidden.len() - 22;
+        for at in [8, 10] {
+            hidden[end + at] -= 1;
+        }
+        let start = u32::from_le_bytes(hidden[end + 16..end + 20].try_into().unwrap());
+        let size = u32::try_from(end).unwrap() - start;
+        hidden[end + 12..end + 16].copy_from_slice(&size.to_le_bytes());
+        assert!(!is_equivalent(&hidden));
+        // A second name in an extra field: Info-ZIP's Unicode path.
+        let mut members = format::read(&honest).unwrap();
+        members[3].set_extra(b"up\x0d\0\x01\0\0\0\0evil.pth");
+        assert!(!is_equivalent(&format::write(&members).unwrap()));
+        // Compressed by something else, and then with bytes behind the stream's end.
+        for (behind, expected) in [(&b""[..], true), (b"PK\x03\x04", false)] {
+            let mut members = format::read(&honest).unwrap();
+            members[0].deflate_before(behind);
+            let bytes = format::write(&members).unwrap();
+            let read = Wheel::read(&bytes).unwrap();
+            assert!(read.is_plain() && !read.members()[0].damaged);
+            assert_eq!(is_equivalent(&bytes), expected);
+        }
     }
 
     #[test]

@@ -16,6 +16,8 @@ use super::script::{self, Script};
 use super::tree::Order;
 use crate::pip::Pip;
 
+mod foreign;
+
 /// What a recipe names by digest, and this machine has already.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Supplies<'a> {
@@ -36,12 +38,19 @@ impl Bench<'_> {
             Cow::Owned(pip) => Some(Inventory::take(&pip.settings().interpreter, Some(self.isolation))?),
         };
         let lock = self.lock(given, &pip, supplies)?;
+        let foreign = match recipe.knobs_only() {
+            Ok(()) => self.foreign(&recipe, &pip, &lock)?,
+            Err(_) => None,
+        };
+        if let Some(foreign) = &foreign {
+            self.note(&format!("the recipe builds with {foreign}, which the source does not ask for: it is custom"))?;
+        }
         let built = match given.script() {
             Some(text) => self.run_script(given, text, (&pip, &lock), supplies),
             None => self.run_hooks(&recipe, &pip, &lock),
         };
         let built = project_s_own(built)?;
-        Ok(Attempt { recipe, lock, inventory, built, given: Some(given.clone()) })
+        Ok(Attempt { recipe, lock, inventory, built, given: Some(given.clone()), foreign })
     }
 
     fn lock(&self, given: &Given, pip: &Pip, supplies: Supplies<'_>) -> anyhow::Result<Lock> {

@@ -11,8 +11,9 @@ use attest_core::artifact::ArtifactDigest;
 use attest_core::recipe::ImageRef;
 
 use super::environment::Installed;
+use crate::exit::{Exit, Failure};
 use crate::sandbox::Isolation;
-use crate::{cache, exit::Failure, files};
+use crate::{cache, files};
 
 mod engine;
 mod layout;
@@ -55,7 +56,8 @@ impl Ground {
         };
         // unshare's way into a room needs the machine's tools inside it.
         if isolation != Isolation::Bubblewrap {
-            let failure = Failure::usage(format!("expected bubblewrap for a room of an image, found {isolation:?}"));
+            let found = format!("expected bubblewrap for a room of an image, found {isolation:?}");
+            let failure = Failure::new(Exit::Undecided, found);
             return Err(failure.hint("install bubblewrap, or podman").into());
         }
         progress(&format!("image: {image} from {}", layout.display()));

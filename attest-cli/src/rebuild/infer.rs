@@ -6,7 +6,6 @@
 use attest_core::artifact::WheelName;
 use attest_core::recipe::{self, Backend, PythonTag, Recipe, Requirements};
 
-use self::pyproject::BuildSystem;
 use self::requirements::same_project;
 use super::native::Evidence;
 use super::traces;
@@ -18,6 +17,7 @@ mod container;
 mod pyproject;
 mod requirements;
 
+pub(crate) use self::pyproject::BuildSystem;
 pub(crate) use self::requirements::{pinned_projects, requirement_name, unsettled, with_pins};
 
 /// setuptools builds wheels without the `wheel` library since this version.
@@ -27,6 +27,22 @@ const WHEEL_WITHOUT_FILE_TYPE: &str = "wheel==0.37.1";
 /// What is said where nothing in a wheel tells which setuptools built it.
 pub(crate) const GUESSED_SETUPTOOLS: &str =
     "the wheel names only its `wheel` library: setuptools is the newest of that day";
+
+/// The tools that a recipe may name where the source does not: inference pins them by what the wheel says of its making.
+pub(crate) const TOOLS: [&str; 10] = [
+    "flit_core",
+    "hatchling",
+    "maturin",
+    "pdm-backend",
+    "pdm-pep517",
+    "poetry-core",
+    "scikit-build-core",
+    "setuptools",
+    "uv_build",
+    "wheel",
+];
+/// A source's backend, and the one that inference calls in its place.
+pub(crate) const MASONRY: (&str, &str) = ("poetry.masonry.api", "poetry.core.masonry.api");
 
 /// Why no recipe could be inferred.
 #[derive(Debug, thiserror::Error)]
@@ -113,7 +129,9 @@ impl Generator {
             "uv" => (Family::Plain, "uv_build"),
             _ => (Family::Unknown, name),
         };
-        let is_version = version.starts_with(|first: char| first.is_ascii_digit());
+        // It becomes part of a requirement: anything but a version in it would be somebody's words to a resolver.
+        let is_version = version.starts_with(|first: char| first.is_ascii_digit())
+            && version.chars().all(|next| next.is_ascii_alphanumeric() || ".+!_-".contains(next));
         Self { family, package: package.to_owned(), version: is_version.then(|| version.to_owned()) }
     }
 
@@ -141,8 +159,8 @@ impl Generator {
         if !system.backend_path.is_empty() && built_itself && !in_tree {
             system.backend_path.clear();
         }
-        if self.family == Family::Poetry && system.build_backend == "poetry.masonry.api" {
-            "poetry.core.masonry.api".clone_into(&mut system.build_backend);
+        if self.family == Family::Poetry && system.build_backend == MASONRY.0 {
+            MASONRY.1.clone_into(&mut system.build_backend);
             system.requires.retain(|line| requirement_name(line) != Some("poetry"));
         }
         let mut pins = Vec::new();

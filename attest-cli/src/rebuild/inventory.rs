@@ -135,9 +135,56 @@ impl Inventory {
         })
     }
 
+    /// What tells a room from another one in which something else may be built. Not when it was looked at, and not the
+    /// kernel, which changes with every update and which a build does not see.
+    pub(crate) fn identity(&self) -> String {
+        let Self { taken_at: _, kernel: _, isolation, network, python, zlib, libc, platform, programs } = self;
+        format!("{:?}", (isolation, network, python, zlib, libc, platform, programs))
+    }
+
     /// A program for a statement.
     pub(crate) fn tool(&self, name: &str) -> Option<Tool> {
         let program = self.programs.iter().find(|program| program.name == name)?;
         Some(Tool { version: program.version.clone(), digest: Some(Digest { sha256: program.sha256 }) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tool(version: &str) -> Tool {
+        Tool { version: version.to_owned(), digest: Some(Digest { sha256: ArtifactDigest::of(version.as_bytes()) }) }
+    }
+
+    #[test]
+    fn another_compressor_or_compiler_is_another_room_and_another_hour_or_kernel_is_not() {
+        let cc = |version: &str| Program {
+            name: "cc".to_owned(),
+            path: "/usr/bin/cc".to_owned(),
+            version: version.to_owned(),
+            sha256: ArtifactDigest::of(version.as_bytes()),
+        };
+        let room = Inventory {
+            taken_at: Timestamp::from_secs(1),
+            isolation: Isolation::Bubblewrap,
+            network: Network::None,
+            python: tool("3.13.1"),
+            zlib: tool("1.3.1"),
+            libc: Some(tool("glibc 2.41")),
+            platform: "linux/x86_64".to_owned(),
+            kernel: "6.1.0".to_owned(),
+            programs: vec![cc("14")],
+        };
+        let later = Inventory { taken_at: Timestamp::from_secs(2), kernel: "6.2.0".to_owned(), ..room.clone() };
+        assert_eq!(later.identity(), room.identity());
+        for other in [
+            Inventory { zlib: tool("1.3.1.zlib-ng"), ..room.clone() },
+            Inventory { python: Tool { version: "3.13.1".to_owned(), digest: None }, ..room.clone() },
+            Inventory { programs: vec![cc("15")], ..room.clone() },
+            Inventory { network: Network::Open, ..room.clone() },
+        ] {
+            assert_ne!(other.identity(), room.identity(), "{other:?}");
+        }
     }
 }

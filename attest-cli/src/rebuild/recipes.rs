@@ -83,11 +83,14 @@ impl FromStr for RecipeSpec {
 }
 
 impl RecipeSpec {
-    /// What tells it from another one: a file by its content, which may change.
-    pub(crate) fn identity(&self) -> anyhow::Result<String> {
+    /// What tells the recipe for a wheel from another one: wherever it lies, its content and that of the files beside it,
+    /// which may change.
+    pub(crate) fn identity(&self, wheel: &WheelName, index: &Index) -> anyhow::Result<String> {
         Ok(match self {
-            Self::Path(path) if path.is_file() => ArtifactDigest::of(&files::read(path, MAX_RECIPE)?).to_string(),
-            other => format!("{other:?}"),
+            Self::Path(path) => at_path(path, wheel)?.identity(),
+            Self::Web { url, pinned } => fetch(index, url, *pinned)?.identity(),
+            // The one is named by its content, the other is part of the source.
+            Self::Digest(_) | Self::Project => format!("{self:?}"),
         })
     }
 }
@@ -107,8 +110,7 @@ impl Library<'_> {
     pub(crate) fn find(&self, spec: &RecipeSpec, wheel: &WheelName) -> anyhow::Result<Given> {
         let given = match spec {
             RecipeSpec::Digest(digest) => self.store.read(*digest)?,
-            RecipeSpec::Path(path) if path.is_dir() => in_folder(path, wheel)?,
-            RecipeSpec::Path(path) => from_file(path)?,
+            RecipeSpec::Path(path) => at_path(path, wheel)?,
             RecipeSpec::Project => self.of_project()?,
             RecipeSpec::Web { url, pinned } => self.fetch(url, *pinned)?,
         };
@@ -127,18 +129,26 @@ impl Library<'_> {
 
     /// The recipe at `url`, and what lies beside it.
     pub(crate) fn fetch(&self, url: &Url, pinned: Option<ArtifactDigest>) -> anyhow::Result<Given> {
-        ensure!(
-            pinned.is_some() || Index::is_safe(url),
-            "expected https, or the recipe's digest as #sha256=HEX, for {url}"
-        );
-        let text = self.index.web(url, MAX_RECIPE).with_context(|| format!("expected a recipe at {url}"))?;
-        let found = ArtifactDigest::of(&text);
-        if let Some(expected) = pinned.filter(|expected| *expected != found) {
-            bail!("expected the recipe at {url} to have sha256 {expected}, found {found}");
-        }
-        let beside = |name: &str, limit| self.index.web_if_there(&url.join(name)?, limit);
-        Ok(Given::read(&text, beside)?)
+        fetch(self.index, url, pinned)
     }
+}
+
+fn fetch(index: &Index, url: &Url, pinned: Option<ArtifactDigest>) -> anyhow::Result<Given> {
+    ensure!(
+        pinned.is_some() || Index::is_safe(url),
+        "expected https, or the recipe's digest as #sha256=HEX, for {url}"
+    );
+    let text = index.web(url, MAX_RECIPE).with_context(|| format!("expected a recipe at {url}"))?;
+    let found = ArtifactDigest::of(&text);
+    if let Some(expected) = pinned.filter(|expected| *expected != found) {
+        bail!("expected the recipe at {url} to have sha256 {expected}, found {found}");
+    }
+    let beside = |name: &str, limit| index.web_if_there(&url.join(name)?, limit);
+    Ok(Given::read(&text, beside)?)
+}
+
+fn at_path(path: &Path, wheel: &WheelName) -> anyhow::Result<Given> {
+    if path.is_dir() { in_folder(path, wheel) } else { from_file(path) }
 }
 
 fn from_file(path: &Path) -> anyhow::Result<Given> {

@@ -10,6 +10,7 @@
 //!     build.log       what the build said
 //!     report.json     what differs, in detail (schemas/report.schema.json)
 //!     report.html     the same for a browser
+//!     diffoscope.txt  what diffoscope says, where it was asked
 //!     idna-3.20-py3-none-any.whl      what came out
 //! ```
 
@@ -42,9 +43,18 @@ const SCRIPT: &str = "build.sh";
 const LOG: &str = "build.log";
 const REPORT: &str = "report.json";
 const PAGE: &str = "report.html";
+const DIFFOSCOPE: &str = "diffoscope.txt";
 
 /// How the names of files begin that are still being written: whoever is killed leaves them, the next run removes them.
 pub(crate) const PARTIAL: &str = ".attest-";
+/// Letters and digits that `tempfile` puts behind it.
+const RANDOM: usize = 6;
+
+/// Whether a name is one of ours for what is still being written: anything else is somebody's, and is never removed.
+pub(crate) fn is_partial(name: &str) -> bool {
+    name.strip_prefix(PARTIAL)
+        .is_some_and(|rest| rest.len() == RANDOM && rest.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+}
 
 /// Why a folder is not a result.
 #[derive(Debug, thiserror::Error)]
@@ -123,6 +133,8 @@ pub(crate) struct Content<'a> {
     pub(crate) log: Vec<u8>,
     /// What differs.
     pub(crate) report: Report<'a>,
+    /// What diffoscope says, where it was asked.
+    pub(crate) diffoscope: Option<Vec<u8>>,
     /// What came out.
     pub(crate) wheel: Option<&'a [u8]>,
 }
@@ -169,6 +181,7 @@ impl ResultFolder {
             (PAGE, page.as_bytes()),
         ];
         parts.extend(content.script.map(|script| (SCRIPT, script)));
+        parts.extend(content.diffoscope.as_deref().map(|said| (DIFFOSCOPE, said)));
         let wheel = content.record.rebuilt.clone();
         for (name, bytes) in
             parts.iter().copied().chain(wheel.as_ref().map(|file| file.name.as_str()).zip(content.wheel))

@@ -66,6 +66,10 @@ impl Script<'_> {
             Some(image) => room.with_root(image),
             None => room,
         };
+        let room = match &self.recipe.paths {
+            Some(paths) => room.with_paths(paths)?,
+            None => room,
+        };
         let source = self.source.lay_out(&room.outside("src"), &self.recipe.files, order);
         source.context("expected to lay out the source")?;
         self.provide(&room)?;

@@ -1,11 +1,12 @@
 //! Source distributions: reading a `.tar.gz` without trusting it ([PEP 625](https://peps.python.org/pep-0625/)).
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::io::{self, Read as _};
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use flate2::read::GzDecoder;
+use flate2::read::MultiGzDecoder;
 
 use super::tree::{SourceFile, Tree, points_inside};
 
@@ -54,6 +55,14 @@ pub(crate) enum SdistError {
         /// The path.
         path: PathBuf,
     },
+    /// Python's tarfile, which unpacks for whoever installs it, would find something else in it.
+    #[error("expected {path:?} to be the same to every unpacker, found {what}")]
+    Ambiguous {
+        /// The entry.
+        path: PathBuf,
+        /// Why it is not.
+        what: &'static str,
+    },
     /// A modification time that is not a number.
     #[error("expected a modification time in seconds for {path:?}, found {found:?}")]
     Time {
@@ -66,7 +75,8 @@ pub(crate) enum SdistError {
 
 /// Reads the whole archive into memory, refusing what could not be laid out in one way only.
 pub(crate) fn read(bytes: &[u8]) -> Result<Tree, SdistError> {
-    let mut archive = tar::Archive::new(GzDecoder::new(bytes).take(MAX_UNPACKED + 1));
+    // Of several gzip members one after the other Python reads all.
+    let mut archive = tar::Archive::new(MultiGzDecoder::new(bytes).take(MAX_UNPACKED + 1));
     let mut sdist = Tree::default();
     let mut tops = HashSet::new();
     let mut unpacked = 0;
@@ -77,6 +87,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Tree, SdistError> {
         if unpacked > MAX_UNPACKED || count >= MAX_ENTRIES {
             return Err(SdistError::TooLarge { path });
         }
+        check_one_reading(&mut entry, &path)?;
         let kind = entry.header().entry_type();
         if kind == tar::EntryType::XGlobalHeader {
             continue;
@@ -113,6 +124,45 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Tree, SdistError> {
     }
     sdist.check_kinds().map_err(|path| SdistError::Duplicate { path })?;
     Ok(sdist)
+}
+
+/// Refuses what this reader and Python's tarfile take for different archives: in an sdist that is what its commit gives,
+/// there would be another one for pip.
+fn check_one_reading(entry: &mut tar::Entry<'_, impl io::Read>, path: &Path) -> Result<(), SdistError> {
+    let refuse = |what| Err(SdistError::Ambiguous { path: path.to_owned(), what });
+    let kind = entry.header().entry_type();
+    let (is_file, is_global) = (kind.is_file() || kind.is_contiguous(), kind.is_pax_global_extensions());
+    // tarfile looks for the next header right behind a folder or a link, and takes an old kind of file with a
+    // slash for one, even where its real name is elsewhere; of other files a name may be cut off there.
+    if !is_file && !is_global && entry.size() > 0 {
+        return refuse("data behind something that is no file");
+    }
+    let old_folder = entry.header().as_old().linkflag == [0] && entry.header().path_bytes().ends_with(b"/");
+    if is_file && (old_folder || entry.path_bytes().ends_with(b"/")) {
+        return refuse("a file with the name of a folder");
+    }
+    let (name, link) = (entry.path_bytes().into_owned(), entry.link_name_bytes().map(Cow::into_owned));
+    let mut seen = HashSet::new();
+    for extension in entry.pax_extensions()?.into_iter().flatten() {
+        let extension = extension?;
+        let (key, value) = (extension.key_bytes(), extension.value_bytes());
+        // A GNU long name beside the record: which one counts depends on which comes first.
+        let is_other = match key {
+            b"path" => value != name,
+            b"linkpath" => Some(value) != link.as_deref(),
+            _ => false,
+        };
+        if key.starts_with(b"GNU.sparse.") {
+            return refuse("a sparse file");
+        }
+        if is_global && matches!(key, b"path" | b"linkpath" | b"size") {
+            return refuse("one name or size for all entries");
+        }
+        if is_other || !seen.insert(key.to_owned()) {
+            return refuse("two names or sizes of one entry");
+        }
+    }
+    Ok(())
 }
 
 fn split_top(path: &Path) -> Result<(PathBuf, PathBuf), SdistError> {

@@ -124,6 +124,8 @@ pub(crate) struct Published {
     pub(crate) wheel: Wheel,
     /// When it was uploaded, RFC 3339, where the index says so.
     pub(crate) uploaded: Option<String>,
+    /// Where its bytes are.
+    pub(crate) pinned: Pinned,
 }
 
 impl Pinned {
@@ -173,8 +175,8 @@ impl Pinned {
         }
     }
 
-    /// Reads the wheel, and holds it to its digest.
-    pub(crate) fn open(&self, index: &Index) -> anyhow::Result<Published> {
+    /// The file, held to its digest.
+    pub(crate) fn bytes(&self, index: &Index) -> anyhow::Result<Vec<u8>> {
         let bytes = match &self.place {
             Place::Index(file) | Place::Url(file) => index.fetch(file, self.digest, zip::MAX_FILE)?,
             Place::Disk(path) => read_disk(path)?,
@@ -183,9 +185,15 @@ impl Pinned {
         if found != self.digest {
             return Err(changed(&self.name, self.digest, found).into());
         }
+        Ok(bytes)
+    }
+
+    /// Reads the wheel.
+    pub(crate) fn open(&self, index: &Index) -> anyhow::Result<Published> {
+        let bytes = self.bytes(index)?;
         let wheel = Wheel::read(&bytes).with_context(|| format!("{} is not a wheel", self.name.as_str()))?;
         check_purity(&self.name, &wheel)?;
-        Ok(Published { name: self.name.clone(), wheel, uploaded: self.uploaded.clone() })
+        Ok(Published { name: self.name.clone(), wheel, uploaded: self.uploaded.clone(), pinned: self.clone() })
     }
 }
 

@@ -3,7 +3,8 @@
 //! Times and modes are kept because they show: without `SOURCE_DATE_EPOCH` a backend copies a file's modification time
 //! into the zip, and setuptools copies some modes too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsStr;
 use std::fs::{self, File, FileTimes, Permissions};
 use std::io;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -66,6 +67,15 @@ impl Tree {
     /// All files, by path below the top folder.
     pub(crate) fn files(&self) -> impl Iterator<Item = (&Path, &SourceFile)> {
         self.files.iter().map(|(path, file)| (path.as_path(), file))
+    }
+
+    /// All files, by the last part of their path: so that tens of thousands can be looked for among as many.
+    pub(crate) fn by_file_name(&self) -> HashMap<&OsStr, Vec<(&Path, &SourceFile)>> {
+        let mut named: HashMap<_, Vec<_>> = HashMap::new();
+        for (path, file) in self.files() {
+            named.entry(path.file_name().unwrap_or_default()).or_default().push((path, file));
+        }
+        named
     }
 
     /// A file by its path below the top folder.

@@ -33,6 +33,7 @@ pub(crate) struct Wheel {
     dist_info: String,
     generator: String,
     pure: bool,
+    plain: bool,
 }
 
 impl Wheel {
@@ -55,6 +56,7 @@ impl Wheel {
             dist_info: wheel.name.trim_end_matches("/WHEEL").to_owned(),
             generator: field("Generator").ok_or(WheelError::Generator)?,
             pure: field("Root-Is-Purelib").is_some_and(|value| value.eq_ignore_ascii_case("true")),
+            plain: zip::is_plain(bytes, &members),
             members,
         })
     }
@@ -77,6 +79,12 @@ impl Wheel {
     /// The value of `Root-Is-Purelib:` in WHEEL.
     pub(crate) fn is_pure(&self) -> bool {
         self.pure
+    }
+
+    /// Whether there is nothing in the file but its members, one after the other: an unpacker that streams reads what lies
+    /// between them, too.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.plain
     }
 
     /// A member of the `.dist-info` folder.

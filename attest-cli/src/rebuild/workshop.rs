@@ -1,10 +1,12 @@
 //! One rebuild, from its target to its result.
 
 use std::borrow::Cow;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use attest_core::artifact::{ArtifactDigest, WheelName};
 use attest_core::recipe::Recipe;
 use attest_core::statement::{self, Environment, Tool};
@@ -13,6 +15,7 @@ use super::attempt::{Attempt, Bench};
 use super::build::end_of_log;
 use super::buildinfo::BuildInfo;
 use super::claim::Claim;
+use super::diffoscope;
 use super::environment::Archive;
 use super::finding::Finding;
 use super::git::address::GitAddress;
@@ -26,6 +29,7 @@ use super::result::{Content, ResultError, ResultFolder};
 use super::search;
 use super::source::{Source, Wanted};
 use super::target::{Pinned, Pinning, Published, Selected, Target};
+use crate::exit::Failure;
 use crate::index::Index;
 use crate::pip::Pip;
 use crate::sandbox::{BUILD, Isolation, Limits};
@@ -55,6 +59,8 @@ pub(crate) struct Options {
     pub(crate) source: Option<Wanted>,
     /// The commit that the sdist is to be held against.
     pub(crate) commit: Option<GitAddress>,
+    /// Whether diffoscope is asked about what differs.
+    pub(crate) diffoscope: bool,
     /// How much a build may use.
     pub(crate) limits: Limits,
     /// What is given instead of inferred.
@@ -114,6 +120,13 @@ pub(crate) struct Outcome {
 impl Workshop {
     /// Asks pip for its settings and looks at the room.
     pub(crate) fn open(options: Options, progress: &dyn Fn(&str)) -> anyhow::Result<Self> {
+        if options.diffoscope {
+            diffoscope::check_installed()?;
+        }
+        fs::create_dir_all(&options.cache).and_then(|()| tempfile::tempfile_in(&options.cache)).with_context(|| {
+            Failure::usage(format!("cannot keep downloads in {}", options.cache.display()))
+                .hint("name a folder with --cache-dir")
+        })?;
         let pip = Pip::query(&options.python, &options.cache.join("tools"))?;
         let index = Index::new(pip.settings(), &options.cache.join("files"))?;
         let inventory = Inventory::take(&pip.settings().interpreter, options.isolation)?;
@@ -191,15 +204,17 @@ impl Workshop {
     /// Digest of all that decides a result before its source is looked at. With the same, the same would be built again.
     pub(crate) fn inputs(&self, target: &Pinned) -> anyhow::Result<ArtifactDigest> {
         // Without `..`: whoever adds an option decides here whether results of another value are kept.
-        let Options { python: _, cache: _, results: _, isolation, source, commit, limits, given } = &self.options;
+        let Options { python: _, cache: _, results: _, isolation, source, commit, diffoscope, limits, given } =
+            &self.options;
         // Where files with a digest come from decides nothing.
         let Givens { recipe, dependencies: _, image_layout: _ } = given;
-        let recipe = recipe.as_ref().map(RecipeSpec::identity).transpose()?;
+        let recipe = recipe.as_ref().map(|spec| spec.identity(target.name(), &self.index)).transpose()?;
         let source = source.as_ref().map(Wanted::identity).transpose()?;
         let interpreter = &self.pip.settings().interpreter;
-        let room = (self.inventory.isolation, &interpreter.executable, &interpreter.version);
+        let room = (self.inventory.identity(), &interpreter.executable, &interpreter.version);
         let attest = (env!("CARGO_PKG_VERSION"), self.pip.driver());
-        let inputs = format!("{:?}", (attest, target.identity(), source, commit, isolation, limits, recipe, room));
+        let inputs =
+            format!("{:?}", (attest, target.identity(), source, commit, isolation, diffoscope, limits, recipe, room));
         Ok(ArtifactDigest::of(inputs.as_bytes()))
     }
 
@@ -251,6 +266,14 @@ impl Workshop {
         }
     }
 
+    /// What diffoscope says; nothing where it fails, which costs nobody a verdict.
+    fn ask_diffoscope(&self, published: &Published, rebuilt: &[u8], progress: &dyn Fn(&str)) -> Option<Vec<u8>> {
+        progress("asking diffoscope");
+        let room = (self.inventory.isolation, &self.pip.settings().interpreter);
+        let said = published.pinned.bytes(&self.index).and_then(|bytes| diffoscope::compare(room, &bytes, rebuilt));
+        said.map_err(|error| progress(&format!("diffoscope has nothing to say: {error:#}"))).ok()
+    }
+
     fn write(
         &self,
         case: &Case<'_>,
@@ -281,7 +304,7 @@ impl Workshop {
             equivalent: finding.equivalent.clone(),
             origin: source.origin(),
             source: source.statement(),
-            recipe_kind: attempt.recipe.kind(),
+            recipe_kind: attempt.recipe_kind(),
             environment: environment(inventory, &attempt.recipe, published.wheel.is_pure()),
             resolved_dependencies: attempt.lock.dependencies(),
             record_digest: published.wheel.record_digest(),
@@ -293,6 +316,8 @@ impl Workshop {
             files: Vec::new(),
         };
         record.contradicts = claim.and_then(|claim| guided::contradicted(claim, &record, &text, finding));
+        let more = output.filter(|_| self.options.diffoscope && !finding.verdict.is_equal());
+        let diffoscope = more.and_then(|output| self.ask_diffoscope(published, output, case.progress));
         let content = Content {
             record,
             recipe: &text,
@@ -307,6 +332,7 @@ impl Workshop {
                 lineage,
                 native: finding.native.as_ref(),
             },
+            diffoscope,
             wheel: output,
         };
         let archive = self.options.results.join(DEPENDENCIES);

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use attest_core::artifact::ArtifactDigest;
 
+use super::doors::Doors;
 use super::feed::{self, Reader};
 use super::folder::Folder;
 use super::inbox::{self, InboxError};
@@ -28,6 +29,9 @@ pub(crate) mod staff;
 
 /// Between two rounds of the clock and of the notary.
 const TICK: Duration = Duration::from_millis(500);
+/// With so many jobs nothing more is taken from feeds, which others may fill: memory and journal have an end. What was not
+/// read is read later.
+const MAX_WAITING: usize = 100_000;
 /// SHA-256 in hexadecimal, and a line end.
 const MAX_TOKEN_FILE: u64 = 128;
 
@@ -42,6 +46,8 @@ pub(crate) struct Coordinator {
     /// When each worker was heard last.
     heard: Mutex<BTreeMap<String, u64>>,
     pub(crate) counts: Counts,
+    /// Attempts of which something is coming in or being looked at.
+    pub(crate) doors: Doors,
     /// What is served by digest.
     pub(crate) shelf: Mutex<Shelf>,
     /// Why the process has to end.
@@ -61,7 +67,11 @@ impl Coordinator {
     /// The caller holds the folder's lock.
     pub(crate) fn open(folder: Folder, settings: Settings, now: u64, say: &dyn Fn(&str)) -> anyhow::Result<Self> {
         let mut queue = Queue::open(&folder.journal(), now)?;
-        inbox::drain(&folder, &mut queue, now, say)?;
+        match inbox::drain(&folder, &mut queue, now, say) {
+            // Looked at again by the clock: it is no reason to build nothing.
+            Err(error @ InboxError::File(_)) => say(&crate::output::causes(&error)),
+            drained => drained?,
+        }
         intake::sweep(&folder, queue.state())?;
         Ok(Self {
             folder,
@@ -70,6 +80,7 @@ impl Coordinator {
             own_tokens: Mutex::default(),
             heard: Mutex::default(),
             counts: Counts::default(),
+            doors: Doors::default(),
             shelf: Mutex::default(),
             fatal: Mutex::default(),
         })
@@ -170,6 +181,10 @@ impl Coordinator {
         while !interrupt::requested() {
             for (feed, due) in self.settings.feeds.iter().zip(&mut due).filter(|(_, due)| **due <= Instant::now()) {
                 *due = Instant::now() + feed::interval(feed);
+                if self.queue().state().waiting() >= MAX_WAITING {
+                    say(&format!("{:?} is not read: {MAX_WAITING} jobs wait already", feed.source));
+                    continue;
+                }
                 let positions = self.queue().state().positions().clone();
                 let added = reader.read(feed, &positions).map(|read| {
                     let added = self.queue().add(read.asks, read.position, crate::run::now().secs());

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use attest_core::artifact::ArtifactDigest;
 use attest_core::key::PublicKey;
 
@@ -14,6 +14,7 @@ use super::job::{Ask, Wish};
 use super::queue::Positions;
 use super::settings::{Feed, FeedSource};
 use crate::history::History;
+use crate::interrupt;
 
 pub(crate) mod catalog;
 mod fetch;
@@ -80,6 +81,7 @@ impl Reader {
 fn known(wishes: impl Iterator<Item = anyhow::Result<Option<Wish>>>) -> anyhow::Result<Vec<Wish>> {
     let (mut found, mut answers, mut last) = (Vec::new(), 0, None);
     for wish in wishes {
+        ensure!(!interrupt::requested(), "asked to end in the middle of a feed");
         match wish {
             Ok(wish) => {
                 answers += 1;

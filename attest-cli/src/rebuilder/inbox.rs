@@ -49,13 +49,25 @@ pub(crate) fn post(folder: &Folder, request: &Request) -> Result<(), InboxError>
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
     // In order of time; the process id tells two of the same moment apart.
     let name = format!("{now:030}-{}.{ENDING}", std::process::id());
-    Ok(files::create(&folder.inbox().join(name), &serde_json::to_vec(request)?, Mode::Private)?)
+    let (path, bytes) = (folder.inbox().join(name), serde_json::to_vec(request)?);
+    if bytes.len() as u64 > MAX_REQUEST {
+        return Err(FileError::TooLarge { path, limit: MAX_REQUEST }.into());
+    }
+    Ok(files::create(&path, &bytes, Mode::Private)?)
 }
 
-/// Carries out what waits. What cannot be is said and dropped, except where the queue itself fails: then it stays.
+/// Carries out what waits. What cannot be is said and dropped, except where the queue itself fails: then it stays. A file
+/// that does not read (another account's) stays too, and keeps no other from being carried out.
 pub(crate) fn drain(folder: &Folder, queue: &mut Queue, now: u64, say: &dyn Fn(&str)) -> Result<(), InboxError> {
+    let mut unread = None;
     for path in waiting(folder)? {
-        let bytes = files::read(&path, MAX_REQUEST)?;
+        let bytes = match files::read(&path, MAX_REQUEST) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                unread = Some(error);
+                continue;
+            }
+        };
         let done = match serde_json::from_slice(&bytes) {
             Ok(request) => carry_out(request, queue, now),
             Err(error) => {
@@ -70,7 +82,7 @@ pub(crate) fn drain(folder: &Folder, queue: &mut Queue, now: u64, say: &dyn Fn(&
         }
         fs::remove_file(&path).map_err(|source| FileError::Write { path, source })?;
     }
-    Ok(())
+    unread.map_or(Ok(()), |error| Err(error.into()))
 }
 
 /// How many wait.
@@ -151,5 +163,18 @@ mod tests {
         let said = std::cell::RefCell::new(Vec::new());
         drain(&folder, &mut queue, 1, &|words| said.borrow_mut().push(words.to_owned())).unwrap();
         assert_eq!((queue.state().jobs().count(), said.borrow().len()), (1, 2), "{said:?}");
+    }
+
+    #[test]
+    fn a_request_that_does_not_read_keeps_no_other_from_being_carried_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::new(dir.path());
+        // Not readable, whoever we are.
+        fs::create_dir_all(folder.inbox().join("0.json")).unwrap();
+        let wish = Wish { release: "a==1".parse().unwrap(), sha256: None };
+        post(&folder, &Request::Add(vec![Ask { wish, priority: 0 }])).unwrap();
+        let mut queue = Queue::open(&folder.journal(), 1).unwrap();
+        assert!(matches!(drain(&folder, &mut queue, 1, &|_| ()), Err(InboxError::File(_))), "it is said");
+        assert_eq!((queue.state().jobs().count(), count(&folder).unwrap()), (1, 1));
     }
 }

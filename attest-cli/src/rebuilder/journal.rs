@@ -19,6 +19,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use attest_core::artifact::ArtifactDigest;
@@ -29,7 +30,7 @@ use crate::files::{self, FileError, Mode};
 
 const HEADER: &[u8] = b"attest rebuilder journal v1\n";
 /// A million jobs of some hundred bytes.
-const MAX_JOURNAL: u64 = 1 << 30;
+pub(crate) const MAX_JOURNAL: u64 = 1 << 30;
 const CHECKSUM: usize = 16;
 
 /// A journal that can be written.
@@ -96,6 +97,10 @@ impl Journal {
             return Err(JournalError::Broken { source: io::Error::other("an earlier sync failed") });
         }
         let line = line(events)?;
+        // What is longer is not read back.
+        if self.length + line.len() as u64 > MAX_JOURNAL {
+            return Err(JournalError::Full { source: io::ErrorKind::FileTooLarge.into() });
+        }
         if let Err(source) = self.file.write_all(&line) {
             // What was written of it must not stand in front of the next line.
             return match self.file.set_len(self.length) {
@@ -117,19 +122,32 @@ impl Journal {
     }
 
     /// Puts a journal with these lines in place of this one: a reader, or a start after a crash, sees the one or the other.
+    /// Where there is no room for another, this one stays as it is.
     pub(crate) fn replace<E: Serialize>(&mut self, lines: &[Vec<E>]) -> Result<(), JournalError> {
         let mut bytes = HEADER.to_vec();
         for events in lines {
             bytes.extend(line(events)?);
         }
-        files::replace(&self.path, &bytes, Mode::Shared)?;
         let failed = |source| FileError::Write { path: self.path.clone(), source };
+        if let Err(error) = files::replace(&self.path, &bytes, Mode::Shared) {
+            return Err(if self.is_in_place().map_err(failed)? {
+                JournalError::Full { source: io::Error::other(error) }
+            } else {
+                error.into()
+            });
+        }
         self.file = File::options().append(true).open(&self.path).map_err(failed)?;
         self.length = bytes.len() as u64;
         if let Some(parent) = self.path.parent() {
             folder::sync_names(parent).map_err(failed)?;
         }
         Ok(())
+    }
+
+    /// Whether the file that is written to still has the journal's name.
+    fn is_in_place(&self) -> io::Result<bool> {
+        let (ours, named) = (self.file.metadata()?, fs::metadata(&self.path)?);
+        Ok((ours.dev(), ours.ino()) == (named.dev(), named.ino()))
     }
 
     /// In bytes.
@@ -278,5 +296,18 @@ mod tests {
         assert!(refused.is_fatal(), "{refused}");
         assert!(matches!(journal.append(&[3u32]), Err(JournalError::Broken { .. })));
         assert_eq!(Journal::open::<u32>(&path).unwrap().1, expected(1));
+    }
+
+    #[test]
+    fn a_journal_never_becomes_longer_than_what_is_read_back_and_keeps_its_place_where_a_shorter_one_does_not_fit() {
+        let (_dir, path) = written(1);
+        let (mut journal, _) = Journal::open::<u32>(&path).unwrap();
+        journal.length = MAX_JOURNAL - 10;
+        let refused = journal.append(&[2u32]).unwrap_err();
+        assert!(matches!(refused, JournalError::Full { .. }), "{refused}");
+        assert_eq!(Journal::open::<u32>(&path).unwrap().1, expected(1));
+        assert!(journal.is_in_place().unwrap());
+        files::replace(&path, HEADER, Mode::Shared).unwrap();
+        assert!(!journal.is_in_place().unwrap(), "what is appended now would be lost");
     }
 }

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use super::job::{Answer, Ask, Decision, Event, Given, Job, JobId, Phase};
-use super::journal::{self, Journal, JournalError};
+use super::journal::{self, Journal, JournalError, MAX_JOURNAL};
 use super::settings::Limits;
 
 mod state;
@@ -28,6 +28,8 @@ pub(crate) const OWN: &str = "own-";
 /// [`MIN_REWRITE`].
 const REWRITE_FACTOR: u64 = 4;
 const MIN_REWRITE: u64 = 1 << 20;
+/// Longest reason that is kept.
+const MAX_WHY: usize = 2000;
 const DAY: u64 = 24 * 60 * 60;
 /// This attest: another version may come to another answer.
 pub(crate) const TOOL: &str = env!("CARGO_PKG_VERSION");
@@ -182,7 +184,7 @@ impl Queue {
         given: Given,
         worker: &str,
         end: End,
-        why: String,
+        mut why: String,
         limits: &Limits,
         now: u64,
     ) -> Result<(), QueueError> {
@@ -190,6 +192,10 @@ impl Queue {
         if job.running() != Some(given) {
             // Another worker has it by now: what becomes of it is no longer this one's to say.
             return Ok(());
+        }
+        // It stays in the journal, and a worker may say what it likes.
+        if let Some((end, _)) = why.char_indices().nth(MAX_WHY) {
+            why.truncate(end);
         }
         let failures = job.failures + 1;
         let event = match end {
@@ -206,6 +212,10 @@ impl Queue {
 
     /// Jobs of workers that were silent for too long wait again.
     pub(crate) fn expire(&mut self, limits: &Limits, now: u64) -> Result<(), QueueError> {
+        // A clock that was set back has heard nobody in the future.
+        for heard in self.heard.values_mut() {
+            *heard = (*heard).min(now);
+        }
         let silent = |heard: &u64| now.saturating_sub(*heard) > limits.lease_seconds;
         let lost: Vec<Given> = self.heard.iter().filter(|(_, heard)| silent(heard)).map(|(given, _)| *given).collect();
         for given in lost {
@@ -271,12 +281,22 @@ impl Queue {
         for event in events {
             self.state.apply(event)?;
         }
-        if self.journal.length() > MIN_REWRITE.max(self.rewritten.saturating_mul(REWRITE_FACTOR)) {
-            self.journal.replace(&self.state.lines())?;
+        if self.journal.length() > rewritten_at(self.rewritten) {
+            match self.journal.replace(&self.state.lines()) {
+                // What happened is on disk: it only takes more room than it has to, until there is some for a shorter one.
+                Err(error) if !error.is_fatal() => {}
+                replaced => replaced?,
+            }
             self.rewritten = self.journal.length();
         }
         Ok(())
     }
+}
+
+/// How long a journal becomes that had this length after the last time: never so long that it would not be read back
+/// while a shorter one would be.
+fn rewritten_at(last: u64) -> u64 {
+    MIN_REWRITE.max(last.saturating_mul(REWRITE_FACTOR)).min(last.max(MAX_JOURNAL / 2) + MAX_JOURNAL / 16)
 }
 
 /// How jobs are told to people.

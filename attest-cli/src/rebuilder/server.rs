@@ -8,12 +8,15 @@
 //! | `/sha256/HEX` | a file of a published result: recipe, lock, record, log, report, wheel |
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post, put};
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::time::sleep;
 
 use super::coordinator::Coordinator;
 use super::wire::{JOBS, MAX_MESSAGE, TAKE};
@@ -24,6 +27,9 @@ mod shelf;
 mod work;
 
 pub(crate) use shelf::Shelf;
+
+/// For answers that are on their way when we are asked to end.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// Serves until `stopped` says so: workers of our own have to be heard after we were asked to end.
 pub(crate) async fn serve(
@@ -46,5 +52,21 @@ pub(crate) async fn serve(
         .route("/card.json", get(public::card))
         .route("/sha256/{digest}", get(public::file))
         .with_state(coordinator);
-    axum::serve(listener, routes).with_graceful_shutdown(stopped).await.context("the server failed")
+    let (ending, ended) = oneshot::channel::<()>();
+    let stopped = async {
+        stopped.await;
+        // Nobody listens where the server has failed already.
+        let _gone = ending.send(());
+    };
+    let served = axum::serve(listener, routes).with_graceful_shutdown(stopped).into_future();
+    // A stranger who never ends a request does not keep us.
+    let late = async {
+        if ended.await.is_ok() {
+            sleep(LAST_WORDS).await;
+        }
+    };
+    tokio::select! {
+        served = served => served.context("the server failed"),
+        () = late => Ok(()),
+    }
 }

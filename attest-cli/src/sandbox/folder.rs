@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use rustix::fs::statvfs;
+
 /// A temporary folder that a stranger's code may fill.
 #[derive(Debug)]
 pub(crate) struct RoomFolder(Option<tempfile::TempDir>);
@@ -29,6 +31,14 @@ impl Drop for RoomFolder {
         // What still cannot be removed is left to whoever empties the temporary folder: the result stands.
         let _left = folder.close();
     }
+}
+
+/// Bytes that may still be written where `path` is; none where no more files can be made.
+pub(crate) fn free(path: &Path) -> io::Result<u64> {
+    let disk = statvfs(path)?;
+    // File systems without a number of files say that there are none at all.
+    let full = disk.f_files > 0 && disk.f_favail == 0;
+    Ok(if full { 0 } else { disk.f_bavail.saturating_mul(disk.f_frsize) })
 }
 
 /// Gives the owner back every folder below. Links are not followed: what they point to is not the build's.

@@ -65,15 +65,7 @@ impl Index {
     /// publisher's surprises in it.
     pub(crate) fn publish(&self, name: &str, sleep: f64, surprises: &[&str]) -> Vec<u8> {
         let backend = BACKEND.replace("@NAME@", name).replace("@SLEEP@", &sleep.to_string());
-        let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
-        for (file, text) in [("pyproject.toml", PYPROJECT), ("backend.py", &backend)] {
-            let mut header = tar::Header::new_ustar();
-            header.set_size(text.len() as u64);
-            header.set_mode(0o644);
-            header.set_mtime(1_700_000_000);
-            tar.append_data(&mut header, format!("{name}-1.0/{file}"), text.as_bytes()).unwrap();
-        }
-        let sdist = tar.into_inner().unwrap().finish().unwrap();
+        let sdist = sdist(name, &backend);
         let folder = tempfile::tempdir().unwrap();
         let script = folder.path().join("backend.py");
         fs::write(&script, backend).unwrap();
@@ -108,6 +100,19 @@ impl Index {
     pub(crate) fn file(&self, name: &str, file: &str) -> String {
         format!("{}/../files/{name}/{file}", self.url).replace("/simple/..", "")
     }
+}
+
+/// An sdist that is built by this backend of its own.
+pub(crate) fn sdist(name: &str, backend: &str) -> Vec<u8> {
+    let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+    for (file, text) in [("pyproject.toml", PYPROJECT), ("backend.py", backend)] {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(text.len() as u64);
+        header.set_mode(0o644);
+        header.set_mtime(1_700_000_000);
+        tar.append_data(&mut header, format!("{name}-1.0/{file}"), text.as_bytes()).unwrap();
+    }
+    tar.into_inner().unwrap().finish().unwrap()
 }
 
 pub(crate) fn wheel_of(name: &str) -> String {

@@ -363,6 +363,26 @@ impl Hostile<'_> {
         client().put(url).bearer_auth(&self.token).body(bytes).send().unwrap().status().as_u16()
     }
 
+    /// A file of which half comes in, for as long as the stream lives.
+    fn half(&self, given: &str, name: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(self.coordinator.url.trim_start_matches("http://")).unwrap();
+        let head = format!(
+            "PUT /v1/jobs/{given}/files/{name} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\
+             content-length: 100\r\n\r\nhalf",
+            self.token
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream
+    }
+
+    fn wait_for(&self, status: u16, ask: impl Fn() -> u16) {
+        let start = Instant::now();
+        while ask() != status {
+            assert!(start.elapsed() < LIMIT, "{} never says {status}", self.coordinator.url);
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// The next job, once it may be tried again.
     fn take(&self) -> (String, String) {
         let start = Instant::now();
@@ -456,13 +476,24 @@ fn a_worker_that_lies_about_its_result_gets_nothing_signed() {
     assert_eq!(scene.status()["done"], 0);
 
     let (given, _) = worker.take();
+    // One that sends a file by halves cannot have another taken, or looked at, meanwhile.
+    let half = worker.half(&given, "build.json");
+    worker.wait_for(503, || worker.put(&given, "build.lock", Vec::new()));
+    assert_eq!(worker.post(&format!("/v1/jobs/{given}/answer"), &json!({ "build": "0".repeat(64) })).0, 503);
+    drop(half);
+    worker.wait_for(204, || worker.put(&given, "build.lock", Vec::new()));
     assert_eq!(worker.deliver(&given, &good), 204);
     assert_eq!(worker.deliver(&given, &good), 409, "the first answer counts");
     scene.wait("it is logged", |status| status["logged"] == 1);
     assert_eq!(scene.logged(), [("good-1.0-py3-none-any.whl".to_owned(), "reproduced")]);
     fs::remove_file(scene.world.path("reb/workers/host")).unwrap();
     assert_eq!(worker.post("/v1/take", &Value::Null).0, 401, "a token that was taken away");
+    // A stranger who never ends a request does not keep the coordinator from ending.
+    let mut stranger = TcpStream::connect(coordinator.url.trim_start_matches("http://")).unwrap();
+    stranger.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n").unwrap();
+    assert_eq!(coordinator.get("/healthz").0, 200);
     coordinator.terminate();
+    drop(stranger);
 }
 
 #[test]

@@ -33,6 +33,20 @@ pub enum RecipeError {
         /// Its name.
         found: String,
     },
+    /// A knob that is turned to more than a locale or a number.
+    #[error("expected a locale or a number for {name}, found {found:?}")]
+    VariableValue {
+        /// The variable.
+        name: String,
+        /// Its value.
+        found: String,
+    },
+    /// A zone that names a file.
+    #[error("expected zone UTC or a POSIX rule, found {found:?}")]
+    Zone {
+        /// As given.
+        found: String,
+    },
     /// A variable that no environment can hold.
     #[error("expected variables by POSIX names, without NUL in their values, found {found:?}")]
     VariableForm {

@@ -62,6 +62,8 @@ fn a_recipe_that_could_bring_code_into_the_build_is_more_than_knobs() {
         "./evil",
         "/tmp/evil.whl",
         "evil/evil.whl",
+        "https:evil",
+        "demo-1.0.tar.gz",
         "",
     ] {
         let found = with("flit_core==4.1.0", line).knobs_only();
@@ -82,6 +84,21 @@ fn a_recipe_that_could_bring_code_into_the_build_is_more_than_knobs() {
         ("\"REAL\"", "\"REPLAYED\"\nsource-date-epoch = 1"),
     ] {
         assert_eq!(with(old, new).knobs_only(), Err(RecipeError::Time), "{new}");
+    }
+}
+
+#[test]
+fn a_knob_s_value_that_is_more_than_a_locale_a_number_or_a_zone_is_more_than_knobs() {
+    for value in ["$(id)", "../evil", "/tmp/evil", "C:x", "a b", &"x".repeat(65)] {
+        let found = with("C.UTF-8", value).knobs_only();
+        assert!(matches!(found, Err(RecipeError::VariableValue { .. })), "{value}: {found:?}");
+    }
+    for zone in [":evil", "/tmp/evil", "../evil", "a/../evil", "", "$(id)", "UTC UTC", "UTC\\u0000"] {
+        let found = with("zone = \"UTC\"", &format!("zone = \"{zone}\"")).knobs_only();
+        assert!(matches!(found, Err(RecipeError::Zone { .. })), "{zone}: {found:?}");
+    }
+    for zone in ["<+0530>-5:30", "EST5EDT,M3.2.0,M11.1.0/2", "Etc/GMT-7"] {
+        assert_eq!(with("zone = \"UTC\"", &format!("zone = \"{zone}\"")).knobs_only(), Ok(()), "{zone}");
     }
 }
 

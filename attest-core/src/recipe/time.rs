@@ -3,11 +3,15 @@
 use serde::{Deserialize, Serialize};
 
 use super::RecipeError;
+use crate::artifact::excerpt;
 use crate::statement::Clock;
 
 /// A build that takes an hour shows 1,800 zip times, but they come in runs. More runs than this are a copy of the
 /// published wheel's times and no clock.
 const MAX_TICKS: usize = 256;
+
+/// Longer than any POSIX rule with two names and two dates.
+const MAX_ZONE: usize = 64;
 
 /// What the build believes about time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,9 +85,21 @@ impl Time {
         if (self.source_date_epoch.is_some(), self.stamp.is_some()) != expected || !ticks_fit {
             return Err(RecipeError::Time);
         }
+        if !is_zone(&self.zone) {
+            return Err(RecipeError::Zone { found: excerpt(&self.zone) });
+        }
         if self.ticks.len() > MAX_TICKS || self.ticks.iter().any(|tick| tick.count == 0) {
             return Err(RecipeError::Ticks { limit: MAX_TICKS, found: self.ticks.len() });
         }
         Ok(())
     }
+}
+
+/// A POSIX rule such as `<+0530>-5:30` or `EST5EDT,M3.2.0,M11.1.0/2`, or a plain name. What begins with a colon, a slash or a
+/// dot is a file of zones, which the source could have.
+fn is_zone(zone: &str) -> bool {
+    zone.len() <= MAX_ZONE
+        && zone.starts_with(|first: char| first.is_ascii_alphabetic() || first == '<')
+        && !zone.contains("..")
+        && zone.bytes().all(|b| b.is_ascii_alphanumeric() || b"<>+-:,./_".contains(&b))
 }

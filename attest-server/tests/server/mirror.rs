@@ -477,7 +477,7 @@ fn a_mirror_that_meets_a_fork_while_it_serves_says_so_and_serves_what_it_had() {
     let (status, body) = ready(&server);
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(body["reason"].as_str().unwrap().contains("fork-"), "{body}");
-    assert!(server.log().contains("ERROR"), "{}", server.log());
+    until("the fork is logged", || server.log().contains("ERROR"));
     assert_eq!(checkpoint(&server, scene.key.verifier()).head(), head(&ours));
 }
 

@@ -7,7 +7,8 @@ use attest_core::artifact::{ArtifactDigest, ProjectName, Version};
 use attest_core::verify::WantedName;
 use serde_json::json;
 
-use super::{Building, Data};
+use super::Data;
+use crate::cmd::building::Building;
 use crate::exit::{Exit, Failure};
 use crate::item::Question;
 use crate::output::plural;

@@ -1,16 +1,15 @@
 //! `attest rebuilder run`, `attest rebuilder worker`
 
-use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 
 use anyhow::Context as _;
-use clap::ValueEnum;
 use tokio::net::TcpListener;
 
-use super::{Building, Data, init};
+use super::{Data, init, options};
+use crate::cmd::building::Building;
 use crate::cmd::submit::Target;
 use crate::exit::{Exit, Failure};
 use crate::interrupt;
@@ -125,26 +124,6 @@ pub(super) fn worker(args: &Worker, run: &Run) -> anyhow::Result<Exit> {
     interrupt::watch()?;
     let say = |words: &str| run.out.note(words);
     let token = worker::token(&args.token_file)?;
-    Builder::open(&args.coordinator, token, args.building.options()?, &say)?.run(&say);
+    Builder::open(&args.coordinator, token, options(&args.building)?, &say)?.run(&say);
     Ok(Exit::Pass)
-}
-
-impl Building {
-    /// As our own workers get them.
-    fn arguments(&self) -> anyhow::Result<Vec<OsString>> {
-        let mut arguments: Vec<OsString> = vec![
-            "--python".into(),
-            self.python.clone().into(),
-            "--cache-dir".into(),
-            self.cache()?.into(),
-            "--timeout".into(),
-            self.timeout.to_string().into(),
-            "--disk".into(),
-            self.disk.to_string().into(),
-        ];
-        if let Some(isolation) = self.isolation.as_ref().and_then(ValueEnum::to_possible_value) {
-            arguments.extend(["--isolation".into(), isolation.get_name().into()]);
-        }
-        Ok(arguments)
-    }
 }

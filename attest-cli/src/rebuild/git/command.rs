@@ -81,8 +81,6 @@ const REACHING_VARIABLES: [&str; 21] = [
     "LANG",
     "NIX_SSL_CERT_FILE",
 ];
-/// The longest answer that is read: a listing of as many files as a source may have, or their contents.
-const MAX_ANSWER: u64 = 4 << 30;
 /// How much of what git said is repeated when it fails.
 const SAID: u64 = 2048;
 /// The longest pause between two looks at a running git.
@@ -95,7 +93,8 @@ const MEASURE: Duration = Duration::from_millis(500);
 pub(crate) struct Limits {
     /// Real time of one step.
     pub(crate) time: Duration,
-    /// A repository on disk, bytes.
+    /// A repository on disk, or what git says about it: bytes. A few folders that hold each other many times over make a
+    /// small repository with an endless list of files.
     pub(crate) size: u64,
 }
 
@@ -103,6 +102,13 @@ impl Default for Limits {
     fn default() -> Self {
         Self { time: Duration::from_secs(1800), size: 4 << 30 }
     }
+}
+
+/// What a running git must not make too big.
+struct Watched<'a> {
+    folder: Option<&'a Path>,
+    /// Its answer, and its complaints: a server can send those without end.
+    said: [&'a File; 2],
 }
 
 /// The system's git.
@@ -180,21 +186,18 @@ impl Git {
             .process_group(0)
             .spawn()
             .map_err(GitError::Missing)?;
-        let succeeded = self.wait(what, child, folder)?;
+        let succeeded = self.wait(what, child, &Watched { folder, said: [&answer, &said] })?;
         answer.rewind()?;
         said.rewind()?;
         if !succeeded {
             return Err(GitError::Failed { what, said: last_words(&mut said)? });
         }
         let mut bytes = Vec::new();
-        answer.take(MAX_ANSWER + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > MAX_ANSWER {
-            return Err(GitError::TooLarge);
-        }
+        answer.read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 
-    fn wait(&self, what: &'static str, mut child: Child, folder: Option<&Path>) -> Result<bool, GitError> {
+    fn wait(&self, what: &'static str, mut child: Child, watched: &Watched<'_>) -> Result<bool, GitError> {
         let start = Instant::now();
         let (mut pause, mut measured) = (Duration::from_millis(1), start);
         let end = loop {
@@ -207,9 +210,9 @@ impl Git {
             if start.elapsed() > self.limits.time {
                 break Err(GitError::Time { what, limit: self.limits.time });
             }
-            if let Some(folder) = folder.filter(|_| measured.elapsed() > MEASURE) {
+            if measured.elapsed() > MEASURE {
                 measured = Instant::now();
-                if let Err(error) = self.measure(folder) {
+                if let Err(error) = self.measure(watched) {
                     break Err(error);
                 }
             }
@@ -220,15 +223,18 @@ impl Git {
             let _ = kill_process_group(group, Signal::KILL);
         }
         child.wait()?;
-        if let Some(folder) = folder {
-            self.measure(folder)?;
-        }
+        self.measure(watched)?;
         end
     }
 
-    fn measure(&self, folder: &Path) -> Result<(), GitError> {
-        if size_below(folder) > self.limits.size {
+    fn measure(&self, watched: &Watched<'_>) -> Result<(), GitError> {
+        if watched.folder.is_some_and(|folder| size_below(folder) > self.limits.size) {
             return Err(GitError::Size { limit: self.limits.size });
+        }
+        for file in watched.said {
+            if file.metadata()?.len() > self.limits.size {
+                return Err(GitError::TooLarge);
+            }
         }
         Ok(())
     }
@@ -319,6 +325,15 @@ fn size_below(folder: &Path) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_without_end_is_not_waited_for() {
+        let git = Git::find(Limits { time: Duration::from_secs(60), size: 1 << 20 }).unwrap();
+        assert!(matches!(git.run("talk", Command::new("yes"), &[]), Err(GitError::TooLarge)));
+        let mut complain = Command::new("sh");
+        complain.args(["-c", "yes >&2"]);
+        assert!(matches!(git.run("complain", complain, &[]), Err(GitError::TooLarge)));
+    }
 
     #[test]
     fn a_git_that_would_not_notice_a_collision_is_refused() {

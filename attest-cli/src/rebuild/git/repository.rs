@@ -154,13 +154,14 @@ impl<'a> Repository<'a> {
         if let Some(found) = self.tag_of(wheel).ok().filter(|found| found.commit == *commit) {
             return Ok(found);
         }
-        let leading = self.leading_to(commit)?;
+        // A branch with a name that no statement can have stands in nobody's way.
+        let leading: Vec<String> = self.leading_to(commit)?.into_iter().filter(|name| is_ref(name)).collect();
         for name in &leading {
             if self.at(name)?.is_some_and(|found| found.commit == *commit) {
                 return Ok(Found { name: name.clone(), commit: commit.clone() });
             }
         }
-        let name = leading.into_iter().find(|name| is_ref(name));
+        let name = leading.into_iter().next();
         let name = name.ok_or_else(|| GitError::Unreachable { commit: commit.clone(), url: self.url.to_string() })?;
         Ok(Found { name, commit: commit.clone() })
     }

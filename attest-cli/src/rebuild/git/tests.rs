@@ -153,6 +153,35 @@ fn a_commit_that_is_in_the_cache_but_on_no_branch_any_more_is_refused() {
 }
 
 #[test]
+fn a_branch_with_a_name_that_no_statement_can_have_stands_in_nobodys_way() {
+    let upstream = Upstream::released();
+    upstream.git(&["branch", "aufr\u{e4}umen"]);
+    let commit = upstream.git(&["rev-parse", "HEAD"]);
+    upstream.git(&["tag", "--delete", "v1.0"]);
+    assert_eq!(upstream.find(&commit).unwrap().name, "refs/heads/main");
+    upstream.git(&["checkout", "--quiet", "aufr\u{e4}umen"]);
+    upstream.git(&["branch", "--delete", "--force", "main"]);
+    assert!(matches!(upstream.find(&commit), Err(GitError::Unreachable { .. })));
+}
+
+#[test]
+fn a_small_repository_with_an_endless_list_of_files_is_refused_soon() {
+    let upstream = Upstream::released();
+    // Each folder holds the one before ten times over: ten thousand million files in some hundred bytes each.
+    let mut tree = upstream.git(&["rev-parse", "HEAD^{tree}"]);
+    for _ in 0..10 {
+        tree = upstream
+            .shell(&format!("for at in $(seq 10); do printf '040000 tree {tree}\t%s\n' $at; done | git mktree"));
+    }
+    let commit = upstream.git(&["commit-tree", "-m", "bomb", &tree]);
+    upstream.git(&["update-ref", "refs/heads/main", &commit]);
+    let limits = GitLimits { time: Duration::from_secs(120), size: 1 << 20 };
+    let found = upstream
+        .fetch_with(limits, |repository| Checkout::new(repository, repository.find(&address("main"), &wheel())?));
+    assert!(matches!(found, Ok(Err(GitError::TooLarge))), "{found:?}");
+}
+
+#[test]
 fn a_tag_that_moved_does_not_stand_for_the_commit_that_was_written_down() {
     let upstream = Upstream::released();
     let then = upstream.find("v1.0").unwrap().commit;
@@ -366,9 +395,10 @@ fn a_kept_copy_that_is_broken_is_fetched_anew() {
 #[test]
 fn what_is_too_big_or_too_slow_is_given_up_and_leaves_nothing() {
     let upstream = Upstream::released();
-    let small = GitLimits { size: 100, ..GitLimits::default() };
-    assert!(matches!(upstream.fetch_with(small, |_| ()), Err(GitError::Size { limit: 100 })));
     let git = Git::find(GitLimits::default()).unwrap();
+    let small = git.with_limits(GitLimits { size: 100, ..GitLimits::default() });
+    let found = Repository::fetch(&small, &upstream.url(), &upstream.cache());
+    assert!(matches!(found, Err(GitError::Size { limit: 100 })), "{found:?}");
     let slow = git.with_limits(GitLimits { time: Duration::ZERO, ..GitLimits::default() });
     let found = Repository::fetch(&slow, &upstream.url(), &upstream.cache());
     assert!(matches!(found, Err(GitError::Time { .. })), "{found:?}");

@@ -9,7 +9,7 @@ use std::process::{Command, ExitStatus, Output, Stdio};
 use anyhow::{Context as _, ensure};
 use attest_core::recipe::ImageRef;
 
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
 use crate::sandbox::{BUILD, Limits, SandboxError, supervise};
 
 /// In the order of preference: podman needs no daemon and no root.
@@ -30,8 +30,11 @@ impl Engine {
             answer.is_ok_and(|answer| answer.status.success())
         };
         let program = ENGINES.into_iter().find(works).ok_or_else(|| {
-            Failure::usage(format!("expected podman or docker for the image {image}, found that neither works here"))
-                .hint("copy the image into a folder (skopeo copy docker://IMAGE oci:DIR) and name that with --image-layout")
+            Failure::new(
+                Exit::Undecided,
+                format!("expected podman or docker for the image {image}, found that neither works here"),
+            )
+            .hint("copy the image into a folder (skopeo copy docker://IMAGE oci:DIR) and name that with --image-layout")
         })?;
         let engine = Self { program, image: image.clone() };
         if engine.succeed(&["image", "inspect", &image.to_string()]).is_err() {

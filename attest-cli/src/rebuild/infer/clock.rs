@@ -56,22 +56,20 @@ pub(super) fn infer(generator: &Generator, wheel: &Wheel, sdist: &Tree, guesses:
 /// sdist was copied with it; all else is made by the build, which takes seconds or minutes. So is everything in `.dist-info`, but for
 /// `zip-safe`, which setuptools does not write again where the sdist's `.egg-info` has it.
 fn ticks(wheel: &Wheel, sdist: &Tree, stamp: i64) -> Option<(Vec<Tick>, i64)> {
+    let named = sdist.by_file_name();
     let copied = |member: &Member| {
+        let Some(time) = zip_seconds(member.dos_time) else { return false };
         let as_old = |file: &SourceFile| {
-            i64::try_from(file.modified.as_secs()).is_ok_and(|utc| {
-                zip_seconds(member.dos_time).is_some_and(|time| utc.div_euclid(2) == time.div_euclid(2))
-            })
+            i64::try_from(file.modified.as_secs()).is_ok_and(|utc| utc.div_euclid(2) == time.div_euclid(2))
         };
-        let same = |(path, file): (&Path, &SourceFile)| {
-            path.ends_with(&member.name) && as_old(file) && file.content == member.content
-        };
-        let kept = |(path, file): (&Path, &SourceFile)| {
-            member.name.ends_with("zip-safe")
-                && path.file_name() == Path::new(&member.name).file_name()
-                && as_old(file)
-                && file.content == member.content
-        };
-        if wheel.is_metadata(&member.name) { sdist.files().any(kept) } else { sdist.files().any(same) }
+        let name = Path::new(&member.name);
+        let mut files = named.get(name.file_name().unwrap_or_default()).into_iter().flatten();
+        // `zip-safe` is in the `.egg-info` there.
+        let by_path = !wheel.is_metadata(&member.name);
+        if !by_path && !member.name.ends_with("zip-safe") {
+            return false;
+        }
+        files.any(|(path, file)| as_old(file) && (!by_path || path.ends_with(name)) && file.content == member.content)
     };
     let generated = wheel.members().iter().filter(|member| !copied(member));
     let seconds = generated.map(|member| zip_seconds(member.dos_time)).collect::<Option<Vec<_>>>()?;
@@ -81,10 +79,11 @@ fn ticks(wheel: &Wheel, sdist: &Tree, stamp: i64) -> Option<(Vec<Tick>, i64)> {
 
 /// Files that are the same in both: their time once in UTC, once local.
 fn time_samples(wheel: &Wheel, sdist: &Tree) -> Vec<Sample> {
+    let named = sdist.by_file_name();
     let sample = |member: &Member| {
-        let (_, file) = sdist
-            .files()
-            .find(|(path, file)| path.ends_with(Path::new(&member.name)) && file.content == member.content)?;
+        let name = Path::new(&member.name);
+        let mut files = named.get(name.file_name()?)?.iter();
+        let (_, file) = files.find(|(path, file)| path.ends_with(name) && file.content == member.content)?;
         let utc = i64::try_from(file.modified.as_secs()).ok()?;
         Some(Sample { utc, local: zip_seconds(member.dos_time)? })
     };

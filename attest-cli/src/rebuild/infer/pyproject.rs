@@ -7,14 +7,18 @@ use crate::rebuild::tree::Tree;
 
 /// `[build-system]` with PEP 518's and PEP 517's defaults.
 #[derive(Debug)]
-pub(super) struct BuildSystem {
-    pub(super) requires: Vec<String>,
-    pub(super) build_backend: String,
-    pub(super) backend_path: Vec<String>,
+pub(crate) struct BuildSystem {
+    /// `requires`
+    pub(crate) requires: Vec<String>,
+    /// `build-backend`
+    pub(crate) build_backend: String,
+    /// `backend-path`
+    pub(crate) backend_path: Vec<String>,
 }
 
 impl BuildSystem {
-    pub(super) fn read(sdist: &Tree) -> Result<Self, InferError> {
+    /// What the source says.
+    pub(crate) fn read(sdist: &Tree) -> Result<Self, InferError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "kebab-case")]
         struct Pyproject {

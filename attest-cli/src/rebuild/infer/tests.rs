@@ -200,6 +200,17 @@ fn a_backend_that_built_itself_stays_in_its_tree_and_another_version_does_not() 
 }
 
 #[test]
+fn what_a_generator_says_beside_a_version_is_no_requirement() {
+    for line in
+        ["setuptools (75.1.0 -r /etc/passwd)", "setuptools (75.1.0; python_version<'2')", "flit 3.1 @ file:///x"]
+    {
+        let recipe = recipe(&fixture::wheel(line), &[]);
+        assert_eq!(recipe.requirements.build, ["setuptools", "wheel"], "{line}");
+        assert!(recipe.guesses.iter().any(|guess| guess.contains("names no known backend version")), "{line}");
+    }
+}
+
+#[test]
 fn an_unknown_generator_is_a_guess() {
     let recipe = recipe(&fixture::wheel("homemade"), &[]);
     assert_eq!(recipe.guesses.len(), 1);

@@ -1,7 +1,7 @@
 //! A recipe that somebody gave, with the files beside it.
 
-use attest_core::artifact::{ArtifactDigest, ProjectName};
-use attest_core::recipe::{BuildLock, LockError, Recipe, RecipeError};
+use attest_core::artifact::{ArtifactDigest, ProjectName, Version};
+use attest_core::recipe::{BuildLock, LockError, LockedFile, Recipe, RecipeError};
 
 use crate::rebuild::infer::requirement_name;
 
@@ -11,8 +11,8 @@ pub(crate) const SCRIPT: &str = "build.sh";
 pub(crate) const LOCK: &str = "build.lock";
 /// The biggest recipe that is read.
 pub(crate) const MAX_RECIPE: u64 = 256 << 10;
-const MAX_SCRIPT: u64 = 1 << 20;
-const MAX_LOCK: u64 = 1 << 20;
+/// The biggest file beside it.
+const MAX_BESIDE: u64 = 1 << 20;
 
 /// Why a recipe is not followed.
 #[derive(Debug, thiserror::Error)]
@@ -101,11 +101,11 @@ impl Given {
         };
         let (script, lock) = match &recipe.custom {
             Some(custom) => {
-                let lock = custom.build_lock.map(|expected| held(LOCK, expected, MAX_LOCK)).transpose()?;
-                (Some(held(SCRIPT, custom.build_sh, MAX_SCRIPT)?), lock)
+                let lock = custom.build_lock.map(|expected| held(LOCK, expected, MAX_BESIDE)).transpose()?;
+                (Some(held(SCRIPT, custom.build_sh, MAX_BESIDE)?), lock)
             }
             // A result folder has the lock that its recipe led to.
-            None => (None, read(LOCK, MAX_LOCK)?),
+            None => (None, read(LOCK, MAX_BESIDE)?),
         };
         let lock = lock.map(|lock| Ok::<_, GivenError>(utf8(lock, LOCK)?.parse::<BuildLock>()?)).transpose()?;
         if let Some(lock) = lock.as_ref().filter(|_| recipe.custom.is_none()) {
@@ -129,6 +129,13 @@ impl Given {
         ArtifactDigest::of(self.text.as_bytes())
     }
 
+    /// All that decides what it builds, lock and script included.
+    pub(crate) fn identity(&self) -> String {
+        let script = self.script.as_deref().map(ArtifactDigest::of);
+        let lock = self.lock.as_ref().map(|lock| ArtifactDigest::of(lock.to_string().as_bytes()));
+        format!("{} {script:?} {lock:?}", self.digest())
+    }
+
     /// What is run, where it has a script.
     pub(crate) fn script(&self) -> Option<&[u8]> {
         self.script.as_deref()
@@ -140,8 +147,14 @@ impl Given {
     }
 
     /// The same with another lock, which somebody states to have built with.
-    pub(crate) fn with_lock(self, lock: BuildLock) -> Self {
-        Self { lock: Some(lock), ..self }
+    ///
+    /// # Errors
+    /// When it is none of the recipe's requirements.
+    pub(crate) fn with_lock(self, lock: BuildLock) -> Result<Self, GivenError> {
+        if self.recipe.custom.is_none() {
+            check_pins(&self.recipe, &lock)?;
+        }
+        Ok(Self { lock: Some(lock), ..self })
     }
 }
 
@@ -156,8 +169,13 @@ fn check_pins(recipe: &Recipe, lock: &BuildLock) -> Result<(), GivenError> {
     for requirement in pins {
         let project = requirement_name(requirement).and_then(|name| ProjectName::new(name).ok());
         let found = lock.files().iter().find(|file| Some(file.project()) == project.as_ref());
-        let wanted = requirement.split_once("==").map_or("", |(_, version)| version.trim());
-        if found.is_none_or(|file| file.version() != wanted) {
+        let said = requirement.split_once("==").map_or("", |(_, version)| version.trim_matches([' ', '=', ')']));
+        // `==1.*` and several bounds are no pin.
+        let wanted = Version::new(said).ok();
+        let fits = |file: &LockedFile| {
+            wanted.as_ref().is_none_or(|wanted| Version::new(file.version()).is_ok_and(|found| found.same_as(wanted)))
+        };
+        if !found.is_some_and(fits) {
             let found = found.map(|file| file.version().to_owned());
             return Err(GivenError::Unlocked { requirement: requirement.clone(), found });
         }

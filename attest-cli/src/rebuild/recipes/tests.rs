@@ -1,4 +1,5 @@
 use super::*;
+use crate::pip::{Interpreter, Settings};
 use crate::rebuild::fixture;
 use crate::rebuild::infer::infer;
 use crate::rebuild::sdist;
@@ -77,6 +78,9 @@ fn a_lock_beside_a_recipe_of_knobs_has_what_the_recipe_pins() {
     let text = knobs();
     let line = |version: &str| format!("setuptools=={version} --hash=sha256:{HEX}\n");
     assert!(read(&[(RECIPE, &text), (LOCK, &line("82.0.1"))]).unwrap().lock().is_some());
+    // The same version in another spelling, and what is no pin.
+    assert!(read(&[(RECIPE, &text), (LOCK, &line("82.0.1.0"))]).is_ok());
+    assert!(read(&[(RECIPE, &text.replace("==82.0.1", "==82.*")), (LOCK, &line("82.0.1"))]).is_ok());
     for lock in [line("82.0.0"), String::new()] {
         let found = read(&[(RECIPE, &text), (LOCK, &lock)]).unwrap_err();
         assert!(matches!(found, GivenError::Unlocked { .. }), "{found}");
@@ -128,4 +132,32 @@ fn a_kept_recipe_is_found_by_its_digest_and_hashed_again() {
     assert!(store.read(digest).unwrap_err().to_string().contains("in its place"));
     fs::remove_file(&path).unwrap();
     assert!(store.read(digest).is_err());
+}
+
+#[test]
+fn a_recipe_that_changes_where_it_lies_is_another_one_for_a_batch_that_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings {
+        index_url: "http://127.0.0.1:9/".to_owned(),
+        extra_index_urls: Vec::new(),
+        no_index: false,
+        find_links: Vec::new(),
+        cert: None,
+        proxy: None,
+        timeout: 1.0,
+        trusted_hosts: Vec::new(),
+        tags: Vec::new(),
+        interpreter: Interpreter { executable: PathBuf::new(), prefixes: Vec::new(), version: String::new() },
+    };
+    let (index, library) = (Index::new(&settings, folder.path()).unwrap(), folder.path().join("library"));
+    let place = library.join("demo");
+    write(&place, &[(RECIPE, &knobs())]);
+    let identity = |path: &Path| RecipeSpec::Path(path.to_owned()).identity(&name(), &index).unwrap();
+    let (in_folder, as_file) = (identity(&library), identity(&place.join(RECIPE)));
+    assert_eq!(in_folder, as_file, "the same recipe, found in two ways");
+    write(&place, &[(RECIPE, &format!("# edited\n{}", knobs()))]);
+    assert_ne!(identity(&library), in_folder, "the recipe was edited");
+    let edited = identity(&place.join(RECIPE));
+    write(&place, &[(LOCK, &format!("setuptools==82.0.1 --hash=sha256:{HEX}\n"))]);
+    assert_ne!(identity(&place.join(RECIPE)), edited, "a lock lies beside it now");
 }

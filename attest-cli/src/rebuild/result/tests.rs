@@ -93,6 +93,7 @@ pub(crate) fn written(verdict: Verdict) -> (tempfile::TempDir, PathBuf) {
         lock: String::new(),
         log: b"building\n".to_vec(),
         report: Report { verdict, explanation: &[], differences: &[], lineage: &Lineage::default(), native: None },
+        diffoscope: None,
         wheel: Some(&rebuilt),
     };
     ResultFolder::write(&path, content).unwrap();
@@ -196,6 +197,7 @@ fn an_older_result_is_replaced_as_a_whole() {
         lock: String::new(),
         log: Vec::new(),
         report,
+        diffoscope: None,
         wheel: None,
     };
     ResultFolder::write(&path, content).unwrap();

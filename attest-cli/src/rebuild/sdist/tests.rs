@@ -21,6 +21,7 @@ fn refused(bytes: &[u8]) -> &'static str {
         SdistError::Link { .. } => "link",
         SdistError::Duplicate { .. } => "duplicate",
         SdistError::Time { .. } => "time",
+        SdistError::Ambiguous { .. } => "ambiguous",
     }
 }
 
@@ -70,6 +71,87 @@ fn links_inside_are_laid_out_as_links() {
 fn the_same_path_twice_is_refused() {
     assert_eq!(refused(&sdist(&[("a.py", "1"), ("a.py", "2")])), "duplicate");
     assert_eq!(refused(&sdist(&[("a.py", "1"), ("./a.py", "2")])), "duplicate");
+}
+
+#[test]
+fn a_long_name_that_is_cut_off_behind_a_slash_is_no_folder() {
+    let name = format!("demo-1.0/{}/x.py", "a".repeat(90));
+    let bytes = tar_gz(|tar| {
+        tar.append_pax_extensions([("path", name.as_bytes())]).unwrap();
+        tar.append(&header(&name[..100], EntryType::Regular, 1), &b"x"[..]).unwrap();
+    });
+    assert!(name[..100].ends_with('/') && names_for_python(&bytes) == name);
+    assert_eq!(read(&bytes).unwrap().files().count(), 1);
+}
+
+/// A file in a tar, header and all, without an end.
+fn hidden() -> Vec<u8> {
+    [header("demo-1.0/setup.py", EntryType::Regular, 4).as_bytes().as_slice(), b"evil", &[0; 508]].concat()
+}
+
+/// What Python makes of it: the names of its members.
+fn names_for_python(bytes: &[u8]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("x.tar.gz"), bytes).unwrap();
+    let script = "import sys, tarfile; print(*tarfile.open(sys.argv[1]).getnames())";
+    let mut python = std::process::Command::new("python3");
+    let output = python.args(["-c", script]).arg(folder.path().join("x.tar.gz")).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn an_archive_in_which_python_finds_another_file_is_refused() {
+    let hidden = hidden();
+    let inside = |name: &str, kind: EntryType| {
+        tar_gz(|tar| tar.append(&header(name, kind, hidden.len()), hidden.as_slice()).unwrap())
+    };
+    for bytes in [
+        inside("demo-1.0/data", EntryType::Directory),
+        inside("demo-1.0/data", EntryType::Symlink),
+        // As an old tar writes folders.
+        tar_gz(|tar| {
+            let mut old = header("demo-1.0/data/", EntryType::Regular, hidden.len());
+            old.as_old_mut().linkflag = [0];
+            old.set_cksum();
+            tar.append(&old, hidden.as_slice()).unwrap();
+        }),
+        tar_gz(|tar| {
+            tar.append_pax_extensions([("path", &b"demo-1.0/data"[..]), ("path", b"demo-1.0/setup.py")]).unwrap();
+            tar.append(&header("demo-1.0/x", EntryType::Regular, 0), &[][..]).unwrap();
+        }),
+        tar_gz(|tar| {
+            let record = b"26 path=demo-1.0/setup.py\n";
+            tar.append(&header("g", EntryType::XGlobalHeader, record.len()), &record[..]).unwrap();
+            tar.append(&header("demo-1.0/x", EntryType::Regular, 0), &[][..]).unwrap();
+        }),
+        tar_gz(|tar| {
+            tar.append_pax_extensions([("path", &b"demo-1.0/setup.py"[..])]).unwrap();
+            tar.append(&header("././@LongLink", EntryType::GNULongName, 14), &b"demo-1.0/data\0"[..]).unwrap();
+            tar.append(&header("demo-1.0/x", EntryType::Regular, 0), &[][..]).unwrap();
+        }),
+        tar_gz(|tar| {
+            let name = b"demo-1.0/setup.py";
+            tar.append_pax_extensions([("GNU.sparse.name", &name[..]), ("GNU.sparse.major", b"1")]).unwrap();
+            tar.append(&header("demo-1.0/x", EntryType::Regular, 0), &[][..]).unwrap();
+        }),
+    ] {
+        assert_eq!(refused(&bytes), "ambiguous", "{}", names_for_python(&bytes));
+        assert!(names_for_python(&bytes).contains("setup.py"));
+    }
+}
+
+#[test]
+fn what_a_second_gzip_member_holds_is_read_as_python_reads_it() {
+    use std::io::Write as _;
+    let member = |content: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(content).unwrap();
+        encoder.finish().unwrap()
+    };
+    let good = header("demo-1.0/x", EntryType::Regular, 0);
+    let bytes = [member(good.as_bytes()), member(&hidden())].concat();
+    assert_eq!(names_for_python(&bytes), "demo-1.0/x demo-1.0/setup.py");
+    assert!(read(&bytes).unwrap().file("setup.py").is_some());
 }
 
 #[test]

@@ -79,7 +79,7 @@ impl Workshop {
         let log_file = tempfile::NamedTempFile::new()?;
         let log = log_file.path();
         let inventory = self.inventory()?;
-        let mut attempt = self.bench(&source, log, progress).follow(&given.with_lock(lock), self.supplies())?;
+        let mut attempt = self.bench(&source, log, progress).follow(&given.with_lock(lock)?, self.supplies())?;
         // Whether the recipe was guessed well is no question here: the statement says what it gives.
         attempt.recipe.guesses.clear();
         let case = Case { published: &published, inventory: &inventory, claim: Some(claim), log, progress, start };
@@ -108,8 +108,9 @@ impl Workshop {
             (None, statement::Source::Sdist { name, digest, .. }) => {
                 Source::of_file(&self.index, &published.name.project, name, digest.sha256)?
             }
-            (None, statement::Source::Git { uri, r#ref, .. }) => {
-                let wanted: Wanted = format!("{uri}@{ref}").parse()?;
+            (None, statement::Source::Git { uri, r#ref, digest, .. }) => {
+                // With the commit, since a branch goes on.
+                let wanted: Wanted = format!("{uri}@{ref}@{}", digest.git_commit).parse()?;
                 Source::open(Some(&wanted), published, &self.index, &self.options.cache)?
             }
         };

@@ -1,5 +1,9 @@
 //! One member of a zip, with everything that shows in the file's digest.
 
+use std::io::{self, Read as _};
+
+use flate2::read::DeflateDecoder;
+
 /// General purpose bit 11: the name is UTF-8.
 const FLAG_UTF8: u16 = 0x0800;
 /// `create_system` of everything but Windows.
@@ -108,6 +112,41 @@ impl Member {
     /// Whether every unpacker reads the name alike: without the mark of UTF-8 (APPNOTE appendix D) it is in some code page.
     pub(crate) fn name_is_unambiguous(&self) -> bool {
         self.name.is_ascii() || self.rest.flags & FLAG_UTF8 != 0
+    }
+
+    /// Whether no unpacker takes another name or content from one than from the other: extra fields can hold a second name
+    /// (APPNOTE 4.6.9), and behind the end of a stream can be what another reader takes for the next member.
+    pub(crate) fn is_read_like(&self, other: &Self) -> bool {
+        self.name_is_unambiguous()
+            && other.name_is_unambiguous()
+            && self.rest.extra == other.rest.extra
+            && self.rest.local.extra == other.rest.local.extra
+            && (self.compressed == other.compressed || (self.is_all_stream() && other.is_all_stream()))
+    }
+
+    /// Puts a second name beside the first.
+    #[cfg(test)]
+    pub(crate) fn set_extra(&mut self, extra: &[u8]) {
+        self.rest.extra = extra.to_vec();
+    }
+
+    /// Deflates it, and puts bytes behind the end of the stream.
+    #[cfg(test)]
+    pub(crate) fn deflate_before(&mut self, bytes: &[u8]) {
+        let mut encoder = flate2::read::DeflateEncoder::new(self.content.as_slice(), flate2::Compression::best());
+        self.compressed.clear();
+        encoder.read_to_end(&mut self.compressed).unwrap_or_default();
+        self.compressed.extend(bytes);
+        self.claim.compressed = u32::try_from(self.compressed.len()).unwrap_or_default();
+        self.rest.method = 8;
+    }
+
+    fn is_all_stream(&self) -> bool {
+        let mut decoder = DeflateDecoder::new(self.compressed.as_slice());
+        let size = u64::from(self.claim.size);
+        self.rest.method == 0
+            || io::copy(&mut decoder.by_ref().take(size + 1), &mut io::sink()).is_ok_and(|unpacked| unpacked == size)
+                && decoder.total_in() == self.compressed.len() as u64
     }
 
     /// The same name and stream, and nothing else that depends on who wrote it.

@@ -18,22 +18,29 @@ impl Catalog {
         Ok(Self(Index::new(pip.settings(), &cache.join("files"))?))
     }
 
+    /// Not remembered: a list has thousands of projects, and pages are big.
+    fn files(&self, project: &ProjectName) -> anyhow::Result<Vec<IndexFile>> {
+        let files = self.0.project(project);
+        self.0.forget(project);
+        files
+    }
+
     /// The wheel of a release.
     pub(crate) fn wheel(&self, release: &Release) -> anyhow::Result<Option<Wish>> {
-        let files = self.0.project(&release.project)?;
+        let files = self.files(&release.project)?;
         Ok(pure(&files).find(|(name, _)| name.version.same_as(&release.version)).map(wish))
     }
 
     /// The wheel that was uploaded last, pre-releases left out; of an index without times, the last one listed.
     pub(crate) fn newest(&self, project: &ProjectName) -> anyhow::Result<Option<Wish>> {
-        let files = self.0.project(project)?;
+        let files = self.files(project)?;
         let stable = pure(&files).filter(|(name, _)| !is_early(&name.version));
         Ok(stable.max_by_key(|(_, file)| file.uploaded.clone()).map(wish))
     }
 
     /// Those of a release's files that can be rebuilt and have one of these digests.
     pub(crate) fn among(&self, project: &ProjectName, digests: &[ArtifactDigest]) -> anyhow::Result<Option<Wish>> {
-        let files = self.0.project(project)?;
+        let files = self.files(project)?;
         let listed = |file: &IndexFile| file.digest.is_some_and(|digest| digests.contains(&digest));
         Ok(pure(&files).find(|(_, file)| listed(file)).map(wish))
     }

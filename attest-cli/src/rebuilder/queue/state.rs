@@ -33,6 +33,11 @@ impl State {
         self.jobs.get(&id).ok_or(QueueError::Unknown { job: id })
     }
 
+    /// How many are to be built.
+    pub(crate) fn waiting(&self) -> usize {
+        self.jobs.values().filter(|job| matches!(job.phase, Phase::Queued { .. })).count()
+    }
+
     /// How far feeds were read.
     pub(crate) fn positions(&self) -> &Positions {
         &self.positions
@@ -59,9 +64,11 @@ impl State {
 
     /// Highest priority first, then the oldest, as far as the limits of a day allow.
     pub(super) fn most_urgent(&self, limits: &Limits, yesterday: u64, now: u64) -> Option<&Job> {
+        // No wait is longer than a day ([`Limits::delay`]): what lies further ahead is of a clock that was wrong.
+        let tomorrow = now.saturating_add(super::DAY);
         let mut begun: HashMap<&str, u64> = HashMap::new();
         for job in self.jobs.values() {
-            let recent = job.attempts.values().filter(|(_, at)| *at > yesterday).count() as u64;
+            let recent = job.attempts.values().filter(|(_, at)| *at > yesterday && *at <= tomorrow).count() as u64;
             if recent > 0 {
                 *begun.entry(job.ask.wish.release.project.as_str()).or_default() += recent;
             }
@@ -71,7 +78,7 @@ impl State {
         }
         let may = |job: &&Job| {
             let project = job.ask.wish.release.project.as_str();
-            matches!(job.phase, Phase::Queued { due, .. } if due <= now)
+            matches!(job.phase, Phase::Queued { due, .. } if due <= now || due > tomorrow)
                 && begun.get(project).is_none_or(|begun| *begun < limits.per_project_per_day)
         };
         // Of equals `max_by_key` takes the last: so the oldest is last.

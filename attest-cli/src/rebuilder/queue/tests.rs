@@ -221,3 +221,41 @@ fn a_rewritten_journal_is_the_same_queue_and_numbers_are_never_used_again() {
     again.add(vec![ask("d==1", 0)], None, NOW).unwrap();
     assert_eq!(again.state().jobs().last().unwrap().id, "4".parse().unwrap());
 }
+
+#[test]
+fn a_clock_that_was_years_ahead_for_a_moment_holds_nothing_up_once_it_is_right() {
+    let world = World::new();
+    let mut queue = world.with(&[ask("a==1", 0), ask("b==1", 0)]);
+    let (wrong, limits) = (NOW + 10 * 365 * 24 * 3600, Limits { per_day: 2, ..limits() });
+    let (given, _) = queue.take("dies", &limits, wrong).unwrap().unwrap();
+    let (failed, _) = queue.take("fails", &limits, wrong).unwrap().unwrap();
+    queue.end(failed, "fails", End::Failed, "no".to_owned(), &limits, wrong).unwrap();
+    // It is right again, and the first worker is never heard of again.
+    queue.expire(&limits, NOW).unwrap();
+    let later = NOW + limits.lease_seconds + 1;
+    queue.expire(&limits, later).unwrap();
+    assert_eq!(queue.state().job(given.job).unwrap().running(), None, "its lease is over");
+    let next = queue.take("lives", &limits, later).unwrap();
+    assert_eq!(next.map(|(given, _)| given.job), Some(failed.job), "neither its wait nor the limit of that day count");
+}
+
+#[test]
+fn a_worker_that_talks_for_ever_is_not_written_down_for_ever() {
+    let world = World::new();
+    let mut queue = world.with(&[ask("a==1", 0)]);
+    let (given, _) = queue.take("w", &limits(), NOW).unwrap().unwrap();
+    queue.end(given, "w", End::Failed, "no ".repeat(1 << 20), &limits(), NOW).unwrap();
+    assert!(fs::metadata(world.path()).unwrap().len() < 4096);
+}
+
+#[test]
+fn a_journal_is_rewritten_before_it_is_too_long_to_be_read_back() {
+    let mut last = 0;
+    while last < MAX_JOURNAL {
+        let at = rewritten_at(last);
+        assert!(at > last, "it would be rewritten without end");
+        assert!(at < MAX_JOURNAL || last > MAX_JOURNAL / 8 * 7, "{last}");
+        last += MAX_JOURNAL / 64;
+    }
+    assert_eq!(rewritten_at(1000), MIN_REWRITE);
+}

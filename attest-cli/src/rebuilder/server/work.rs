@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::body::Body;
@@ -12,6 +13,7 @@ use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt as _;
+use tokio::time::timeout;
 
 use crate::output::causes;
 use crate::rebuilder::coordinator::Coordinator;
@@ -20,6 +22,11 @@ use crate::rebuilder::job::Given;
 use crate::rebuilder::journal::JournalError;
 use crate::rebuilder::queue::{End, QueueError};
 use crate::rebuilder::wire::{Answered, Ended, MAX_FILES, MAX_RESULT, Task, is_plain};
+
+/// A sender is gone that sends nothing for so long.
+const STALLED: Duration = Duration::from_secs(60);
+/// Between two signs of life while a file comes in: far more often than a lease is long.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 
 /// Whose token it was.
 #[derive(Debug)]
@@ -36,6 +43,8 @@ pub(super) enum WorkError {
     TooLarge,
     #[error("the file broke off")]
     BrokenOff,
+    #[error("something else about this attempt is coming in")]
+    Busy,
     #[error(transparent)]
     Queue(#[from] QueueError),
     #[error(transparent)]
@@ -60,7 +69,7 @@ impl IntoResponse for WorkError {
             Self::Queue(error) if error.is_fatal() => StatusCode::SERVICE_UNAVAILABLE,
             Self::Queue(_) => StatusCode::CONFLICT,
             // Sent again, it may arrive whole.
-            Self::BrokenOff | Self::Failed => StatusCode::SERVICE_UNAVAILABLE,
+            Self::BrokenOff | Self::Busy | Self::Failed => StatusCode::SERVICE_UNAVAILABLE,
         };
         (status, causes(&self)).into_response()
     }
@@ -117,6 +126,7 @@ pub(super) async fn file(
         return Err(WorkError::Path);
     }
     coordinator.queue().ping(given, &worker, now())?;
+    let _inside = coordinator.doors.enter(given).ok_or(WorkError::Busy)?;
     let folder = coordinator.folder.incoming(given);
     fs::create_dir_all(&folder)?;
     let (mut files, mut left) = (0, MAX_RESULT);
@@ -132,8 +142,15 @@ pub(super) async fn file(
     }
     // Under another name until it is whole; the start after a crash removes it.
     let mut part = tempfile::Builder::new().prefix(intake::PART).tempfile_in(&folder)?;
-    while let Some(frame) = body.frame().await {
+    let mut heard = Instant::now();
+    // A sender that stops in the middle may not keep the attempt to itself.
+    while let Some(frame) = timeout(STALLED, body.frame()).await.map_err(|_| WorkError::BrokenOff)? {
         let frame = frame.map_err(|_| WorkError::BrokenOff)?;
+        if heard.elapsed() >= SIGN_OF_LIFE {
+            heard = Instant::now();
+            // A big file over a slow line: its worker is not lost. One that came too late is told so here.
+            coordinator.queue().ping(given, &worker, now())?;
+        }
         let Ok(data) = frame.into_data() else { continue };
         left = left.checked_sub(data.len() as u64).ok_or(WorkError::TooLarge)?;
         // The page cache takes it: nothing waits for the disk here.
@@ -156,6 +173,8 @@ pub(super) async fn answer(
 
 fn take_in(coordinator: &Coordinator, given: Given, worker: &str, answered: &Answered) -> Result<(), WorkError> {
     let wish = coordinator.queue().deliverable(given, worker)?.ask.wish.clone();
+    // Sent twice, since its first answer was lost: one of them is looked at, and the other is told what came of it later.
+    let _inside = coordinator.doors.enter(given).ok_or(WorkError::Busy)?;
     let answer = match intake::accept(&coordinator.folder, given, &wish, answered.build) {
         Err(error) if !error.is_ours() => {
             coordinator.counts.refused.fetch_add(1, Ordering::Relaxed);

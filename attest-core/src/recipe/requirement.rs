@@ -1,0 +1,94 @@
+//! Which requirement lines name a project on the index, and nothing else.
+
+/// How the names of files end that pip takes from the current folder, whatever `--only-binary` says, and builds there
+/// where they are sources.
+const ARCHIVES: [&str; 13] = [
+    ".whl",
+    ".zip",
+    ".tar",
+    ".tar.gz",
+    ".tgz",
+    ".tar.bz2",
+    ".tbz",
+    ".tar.xz",
+    ".txz",
+    ".tlz",
+    ".tar.lz",
+    ".tar.lzma",
+    ".egg",
+];
+
+/// Whether a line is a requirement of [PEP 508](https://peps.python.org/pep-0508/) by name and version, which an index
+/// resolves: no address (`https:...`, `name @ ...`), path, archive or option. pip and uv fetch an address, and pip builds
+/// what it finds there, with a network and outside of any room.
+pub fn is_plain_requirement(line: &str) -> bool {
+    let (what, marker) = line.split_once(';').unwrap_or((line, ""));
+    let inside = |allowed: &'static str| move |c: char| c.is_ascii_alphanumeric() || allowed.contains(c);
+    let bare = what.split('[').next().unwrap_or_default().trim_end().to_ascii_lowercase();
+    let whole = what.trim_end().to_ascii_lowercase();
+    what.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && what.chars().all(inside("-_. []<>=!~,+*()"))
+        && marker.chars().all(inside("-_. '\"()<>=!~,+*"))
+        && !line.contains("--")
+        && !line.contains(" -")
+        && !ARCHIVES.iter().any(|end| bare.ends_with(end) || whole.ends_with(end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_plain_requirement;
+
+    #[test]
+    fn names_with_versions_extras_and_markers_are_plain() {
+        for line in [
+            "setuptools",
+            "setuptools>=61.0,!=71.*",
+            "setuptools (>=40)",
+            "setuptools_scm[toml, rich] >= 6.2",
+            "hatch-vcs~=0.3",
+            "demo===1.0+local.1",
+            "demo==1!2.0.post1",
+            "tomli>=1; python_version < '3.11' and (os_name == \"nt\" or extra == 'x')",
+            "ruamel.yaml==0.17.*",
+        ] {
+            assert!(is_plain_requirement(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_an_installer_takes_for_an_address_a_path_or_an_option_is_not() {
+        for line in [
+            "https://example.org/evil-1.0.tar.gz",
+            "http:evil",
+            "file:///tmp/evil.tar.gz",
+            "file:evil",
+            "git+https://example.org/evil",
+            "evil @ https://example.org/evil",
+            "evil@file:///tmp/evil",
+            "evil/",
+            "evil/evil",
+            "evil\\evil",
+            // In the folder that attest is run in lies the very sdist that is built.
+            "demo-1.0.tar.gz",
+            "demo-1.0.TGZ ; python_version > '3'",
+            "demo-1.0.tar.gz[extra]",
+            "demo==1.zip",
+            "demo-1.0-py3-none-any.whl",
+            "./evil",
+            "-e .",
+            "--index-url=https:",
+            "x --hash=sha256:0",
+            "x -r evil",
+            "x ; python_version > '3' -r evil",
+            "x\n-r evil",
+            "x # y",
+            "x ; https://example.org/evil",
+            "${HOME}",
+            "x==${V}",
+            "",
+            " x",
+        ] {
+            assert!(!is_plain_requirement(line), "{line:?}");
+        }
+    }
+}
