@@ -11,7 +11,7 @@
 //! | `index/` | derived: statement, artifact and project to leaf index | [`index`] |
 //! | `negatives/` | derived: where what speaks against files is | [`negatives`] |
 //! | `highwater` | the largest tree that was ever signed | [`highwater`] |
-//! | `evidence/` | what proves that a log contradicted itself | [`evidence`] |
+//! | `evidence/` | what proves that a log contradicted itself | `evidence` |
 //! | `reserve` | bytes to give back when the disk is full | [`space`] |
 //!
 //! The [`Database`] port is shaped by what the sequencer needs, not by what sled offers: compare-and-swap of the head

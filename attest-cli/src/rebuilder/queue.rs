@@ -1,4 +1,4 @@
-//! What is to be built, who builds it, and what became of it: a [journal](super::journal) and what follows from it.
+//! What is to be built, who builds it, and what became of it: a journal and what follows from it.
 //!
 //! Every change is an event that is on disk before anybody acts upon it:
 //!

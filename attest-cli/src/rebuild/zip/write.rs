@@ -67,7 +67,7 @@ pub(crate) fn write(members: &[Member]) -> Result<Vec<u8>, Unwritable> {
     Ok(bytes)
 }
 
-/// Whether [`write`] gives exactly `bytes` again, of which `members` were read.
+/// Whether [`write()`] gives exactly `bytes` again, of which `members` were read.
 pub(crate) fn is_plain(bytes: &[u8], members: &[Member]) -> bool {
     write(members).is_ok_and(|written| written == bytes)
 }
