@@ -234,7 +234,7 @@ fn is_led_away(from: &Url, to: &Url) -> bool {
 }
 
 /// Whether nobody can sit between us and it.
-pub(crate) fn is_this_machine(url: &Url) -> bool {
+fn is_this_machine(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     host == "localhost" || host.trim_matches(['[', ']']).parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }

@@ -25,6 +25,7 @@ use crate::interrupt;
 use crate::pip::Interpreter;
 
 pub(crate) mod folder;
+mod mounts;
 
 pub(crate) use folder::RoomFolder;
 
@@ -264,48 +265,6 @@ impl<'a> Room<'a> {
         path
     }
 
-    /// What is seen inside: (`ro`, `rw` or `link`, from, to).
-    fn mounts(&self) -> io::Result<Vec<(&'static str, PathBuf, PathBuf)>> {
-        let mut mounts = match self.root {
-            Some(root) => mounts_of(root)?,
-            None => self.mounts_of_machine(),
-        };
-        let build = Path::new(BUILD);
-        // An image without this file has nobody to ask for names, and a read-only root has no place for one.
-        if self.root.is_none_or(|root| root.join("etc/passwd").is_file()) {
-            mounts.push(("ro", self.folder.join("run/passwd"), "/etc/passwd".into()));
-        }
-        mounts.push(("rw", self.folder.to_owned(), build.to_owned()));
-        mounts.push(("ro", self.folder.join("run"), build.join("run")));
-        if self.source_at != build.join("src") {
-            mounts.push(("rw", self.folder.join("src"), self.source_at.clone()));
-        }
-        if let Some(environment) = self.environment {
-            mounts.push(("ro", environment.to_owned(), ENVIRONMENT.into()));
-            // Beside it, since scripts in it begin with the path that they were installed for.
-            if self.environment_at != Path::new(ENVIRONMENT) {
-                mounts.push(("ro", environment.to_owned(), self.environment_at.clone()));
-            }
-        }
-        Ok(mounts)
-    }
-
-    fn mounts_of_machine(&self) -> Vec<(&'static str, PathBuf, PathBuf)> {
-        let same = |path: &Path| ("ro", path.to_owned(), path.to_owned());
-        let mut mounts = vec![same(Path::new("/usr"))];
-        for path in ["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store", "/etc/ld.so.cache", "/etc/alternatives"]
-        {
-            match fs::read_link(path) {
-                Ok(target) => mounts.push(("link", target, path.into())),
-                Err(_) if Path::new(path).exists() => mounts.push(same(Path::new(path))),
-                Err(_) => {}
-            }
-        }
-        let elsewhere = |prefix: &&PathBuf| !["/usr", "/nix/store"].iter().any(|known| prefix.starts_with(known));
-        mounts.extend(self.interpreter.prefixes.iter().filter(elsewhere).map(|prefix| same(prefix)));
-        mounts
-    }
-
     fn command(&self) -> io::Result<Command> {
         Ok(match self.isolation {
             Isolation::None => {
@@ -358,24 +317,6 @@ impl<'a> Room<'a> {
         command.arg("--");
         Ok(command)
     }
-}
-
-/// Each entry of an image's root, but for what the room has of its own.
-fn mounts_of(root: &Path) -> io::Result<Vec<(&'static str, PathBuf, PathBuf)>> {
-    let mut mounts = Vec::new();
-    for entry in fs::read_dir(root)? {
-        let entry = entry?;
-        let to = Path::new("/").join(entry.file_name());
-        if ["/proc", "/dev", "/sys", "/tmp", BUILD].iter().any(|own| to == Path::new(own)) {
-            continue;
-        }
-        if entry.file_type()?.is_symlink() {
-            mounts.push(("link", fs::read_link(entry.path())?, to));
-        } else {
-            mounts.push(("ro", entry.path(), to));
-        }
-    }
-    Ok(mounts)
 }
 
 /// Waits for a process that leads a group of its own, within limits; `folder` is what it writes to.

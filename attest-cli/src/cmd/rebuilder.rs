@@ -38,9 +38,9 @@ enum What {
     Remove(queue::Jobs),
     /// Decide about accusations: nothing is said against a file without a person's word
     Review(review::Args),
-    /// Run the coordinator, and workers on this machine
+    /// Run the coordinator, and workers on this machine, which never build without isolation
     Run(run::Args),
-    /// Run a worker for a coordinator
+    /// Run a worker for a coordinator, which never builds without isolation
     Worker(run::Worker),
     /// Say how it stands
     Status(status::Args),

@@ -4,7 +4,7 @@ use anyhow::{Context as _, bail, ensure};
 use attest_core::artifact::{ArtifactDigest, ProjectName, Version, WheelName};
 
 use super::{Pinned, Place, Remote, Target, changed, read_disk};
-use crate::index::{self, Index, IndexFile};
+use crate::index::{Index, IndexFile};
 use crate::pip::Pip;
 use crate::rebuild::platform::{self, Here};
 use crate::rebuild::zip;
@@ -134,11 +134,7 @@ impl Pinning<'_> {
             (self.say)(&format!("{}: pinned to the index's sha256 {known}", name.as_str()));
             known
         } else {
-            ensure!(
-                file.url.scheme() == "https" || index::is_this_machine(&file.url),
-                "expected a digest (#sha256=HEX) for a file over {}",
-                file.url.scheme()
-            );
+            ensure!(Index::is_safe(&file.url), "expected a digest (#sha256=HEX) for a file over {}", file.url.scheme());
             let digest = self.index.first(&file, zip::MAX_FILE)?;
             (self.say)(&format!("{}: no digest was given, pinned to sha256 {digest} as downloaded", name.as_str()));
             digest
