@@ -60,10 +60,10 @@ pub(crate) enum End {
         /// One line.
         why: String,
     },
-    /// Its marker says that it is not for this machine.
+    /// An installer would not take it on this machine.
     NotSelectable {
-        /// The marker.
-        marker: String,
+        /// One line.
+        why: String,
     },
     /// A file that something before it led to.
     Duplicate {

@@ -2,6 +2,7 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
+use attest_core::verify::Connection;
 use clap::{CommandFactory, FromArgMatches, Parser};
 
 use crate::{
@@ -22,6 +23,7 @@ struct Cli {
 }
 
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags are what a command line has")]
 #[command(next_help_heading = "Options of every command")]
 struct Global {
     /// A policy that judges too, beside those of the system and the user; may be given more than once.
@@ -30,6 +32,9 @@ struct Global {
     /// Where attest keeps what it remembers and your own statements [default: ~/.local/share/attest of the account].
     #[arg(long, value_name = "DIR", global = true)]
     data_dir: Option<PathBuf>,
+    /// Ask nobody: judge by what is at hand, by the policy's age limit for that.
+    #[arg(long, global = true)]
+    offline: bool,
     /// How results are printed.
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t, global = true)]
     output_format: Format,
@@ -69,7 +74,8 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<(Comman
                 verbose: global.verbose,
                 no_progress: global.no_progress,
             };
-            Ok((command, Run::new(Output::new(manner), global.policy, global.data_dir)))
+            let connection = if global.offline { Connection::Offline } else { Connection::Online };
+            Ok((command, Run::new(Output::new(manner), connection, global.policy, global.data_dir)))
         }
         Err(error) => Err(usage(&error, &arguments)),
     }

@@ -134,13 +134,14 @@ pub(crate) fn judge<'p>(items: &'p [Item], layers: &'p Layers, run: &Run) -> any
 pub(crate) fn gather(digests: &[ArtifactDigest], layers: &Layers, run: &Run) -> anyhow::Result<Gathered> {
     let folders = [run.places()?.statements()?];
     let (sources, history) = (evidence::sources(layers), run.history()?);
-    Ok(evidence::gather(&sources, &folders, &history, digests, &run.out)?)
+    Ok(evidence::gather(&sources, &folders, &history, digests, run.connection, &run.out)?)
 }
 
 /// Lets every policy judge every item by what was gathered.
 pub(crate) fn decide<'p>(items: &'p [Item], layers: &'p Layers, gathered: Gathered) -> Judged<'p> {
     let now = run::now();
-    let benches: Vec<Bench<'p>> = layers.iter().map(|layer| Bench::open(layer, &gathered.evidence, now)).collect();
+    let benches: Vec<Bench<'p>> =
+        layers.iter().map(|layer| Bench::open(layer, &gathered.evidence, gathered.connection, now)).collect();
     let answers = items.iter().map(|item| answer(item, &benches)).collect();
     Judged { answers, gathered }
 }
@@ -153,8 +154,8 @@ struct Bench<'p> {
 }
 
 impl<'p> Bench<'p> {
-    fn open(layer: &'p Layer, evidence: &Evidence, now: Timestamp) -> Self {
-        let asking = Asking { now, connection: Connection::Online, seen_serial: layer.seen_serial };
+    fn open(layer: &'p Layer, evidence: &Evidence, connection: Connection, now: Timestamp) -> Self {
+        let asking = Asking { now, connection, seen_serial: layer.seen_serial };
         // A log that only another policy names is not missed here.
         let mut evidence = evidence.clone();
         evidence.unreachable.retain(|(origin, _)| layer.policy.log(origin).is_some());

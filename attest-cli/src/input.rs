@@ -7,9 +7,11 @@ use std::{
 
 use crate::{
     item::Item,
+    locks::{
+        report::{Planned, ReportError},
+        requirements::{Requirements, RequirementsError},
+    },
     output::plural,
-    pip_report::{Planned, ReportError},
-    requirements::{Requirements, RequirementsError},
     run::Run,
     wheels,
 };

@@ -62,8 +62,8 @@ pub(crate) enum Question {
     Refused(GateError),
     /// Nothing: no statement is ever made about such a thing.
     NotAttestable(Unattestable),
-    /// Nothing: it is not for this machine. Holds the marker that says so.
-    NotSelectable(String),
+    /// Nothing: an installer would not take it here.
+    NotSelectable(Elsewhere),
 }
 
 /// A rule of docs/TRUST.md 6.1 that the input breaks.
@@ -102,6 +102,22 @@ impl GateError {
             Self::MalformedHash { .. } => "a sha256 hash looks like --hash=sha256:HEX",
             Self::NotPinned { .. } => "pin it to one version with ==",
             Self::Mismatch { .. } => "do not install it; get the file again from another source",
+        }
+    }
+}
+
+/// Why an installer would not take a thing on this machine.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Elsewhere {
+    #[error("only where {0}")]
+    Marker(String),
+}
+
+impl Elsewhere {
+    /// Stable, for tools.
+    pub(crate) const fn code(&self) -> &'static str {
+        match self {
+            Self::Marker(_) => "marker",
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use attest_core::time::Timestamp;
+use attest_core::{time::Timestamp, verify::Connection};
 
 use crate::{
     history::History,
@@ -18,14 +18,16 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) out: Output,
+    /// Which age limits apply, and whether anybody may be asked (docs/TRUST.md 5.1).
+    pub(crate) connection: Connection,
     named: Vec<PathBuf>,
     data: Option<PathBuf>,
 }
 
 impl Run {
     /// `named` is `--policy`, `data` is `--data-dir`.
-    pub(crate) fn new(out: Output, named: Vec<PathBuf>, data: Option<PathBuf>) -> Self {
-        Self { out, named, data }
+    pub(crate) fn new(out: Output, connection: Connection, named: Vec<PathBuf>, data: Option<PathBuf>) -> Self {
+        Self { out, connection, named, data }
     }
 
     /// The account's places, or those that flags name.

@@ -10,8 +10,8 @@ use super::End;
 use crate::exit::Failure;
 use crate::input;
 use crate::item::{GateError, Item, Place, Question};
+use crate::locks::requirements;
 use crate::rebuild::target::{Remote, Target};
-use crate::requirements;
 use crate::run::Run;
 use crate::wheels;
 
@@ -38,7 +38,7 @@ impl Counted {
     pub(super) fn end(&self) -> End {
         match self {
             Self::NotAttestable(why) => End::NotAttestable { name: String::new(), why: why.clone() },
-            Self::NotSelectable(marker) => End::NotSelectable { marker: marker.clone() },
+            Self::NotSelectable(why) => End::NotSelectable { why: why.clone() },
             Self::Refused(error) => End::Failed { error: Failure::usage(error.to_string()).hint(error.hint()).into() },
         }
     }
@@ -77,7 +77,7 @@ fn add(all: &mut Vec<Asked>, item: &Item) {
     let question = match &item.question {
         Question::File { wanted, url } => of_file(item, wanted, url.as_deref()),
         Question::NotAttestable(why) => Err(Counted::NotAttestable(why.to_string())),
-        Question::NotSelectable(marker) => Err(Counted::NotSelectable(marker.clone())),
+        Question::NotSelectable(elsewhere) => Err(Counted::NotSelectable(elsewhere.to_string())),
         // Enough to be looked up: the digest is then the index's, and pinned from there on.
         Question::Refused(GateError::NoHash) => requirements::release(&item.name)
             .map(|(project, version)| Target::Release(project, version))

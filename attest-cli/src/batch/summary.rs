@@ -51,8 +51,7 @@ impl Entry {
     pub(crate) fn reason(&self) -> String {
         let reason = match &self.end {
             End::Done { outcome, .. } => outcome.explanation.first().cloned().unwrap_or_default(),
-            End::NotAttestable { why, .. } => why.clone(),
-            End::NotSelectable { marker } => format!("only where {marker}"),
+            End::NotAttestable { why, .. } | End::NotSelectable { why } => why.clone(),
             End::Duplicate { .. } => format!("{} leads to a file that is looked at already", self.target),
             End::Failed { error } => causes(error.as_ref()),
         };

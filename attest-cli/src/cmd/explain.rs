@@ -193,8 +193,8 @@ fn print(answer: &Answer<'_>, out: &Output) -> io::Result<()> {
         }
         Question::Refused(error) => out.line(format_args!("  refused: {error}"))?,
         Question::NotAttestable(why) => out.line(format_args!("  not attestable: {why}"))?,
-        Question::NotSelectable(marker) => {
-            out.line(format_args!("  not for this machine: {marker}"))?;
+        Question::NotSelectable(elsewhere) => {
+            out.line(format_args!("  not for this machine: {elsewhere}"))?;
         }
     }
     for judgement in &answer.judgements {

@@ -10,8 +10,10 @@ use crate::{
     files::{self, Mode},
     gate::{self, document::Document, verdicts},
     item::{GateError, Item, Question, Unattestable},
-    pip_report::Planned,
-    requirements::{self, Requirements},
+    locks::{
+        report::Planned,
+        requirements::{self, Requirements},
+    },
     run::Run,
 };
 

@@ -147,7 +147,7 @@ impl<'a> File<'a> {
                 (None, Some(Why { code: error.code(), message: error.to_string(), line: None, hint }))
             }
             Question::NotAttestable(error) => (None, why(error.code(), error.to_string())),
-            Question::NotSelectable(marker) => (None, why("marker", marker.clone())),
+            Question::NotSelectable(elsewhere) => (None, why(elsewhere.code(), elsewhere.to_string())),
         };
         Self {
             name: &answer.item.name,

@@ -71,7 +71,7 @@ fn print_answer(answer: &Answer<'_>, width: usize, hints: &mut Vec<String>, out:
             out.line(format_args!("{head}  {error} ({})", answer.item.place))
         }
         Question::NotAttestable(why) => out.line(format_args!("{head}  {why} ({})", answer.item.place)),
-        Question::NotSelectable(marker) => out.line(format_args!("{head}  {marker}")),
+        Question::NotSelectable(elsewhere) => out.line(format_args!("{head}  {elsewhere}")),
         Question::File { .. } if matches!(answer.outcome, Outcome::Passed | Outcome::Exempt) => {
             out.line(format_args!("{head}  {}", votes(answer)))
         }

@@ -11,6 +11,7 @@ use super::Data;
 use crate::cmd::building::Building;
 use crate::exit::{Exit, Failure};
 use crate::item::Question;
+use crate::locks::requirements::Requirements;
 use crate::output::plural;
 use crate::rebuilder::feed::{catalog::Catalog, top};
 use crate::rebuilder::folder::{Folder, FolderError};
@@ -19,7 +20,6 @@ use crate::rebuilder::job::{Ask, Job, JobId, Phase, Priority, Release, Wish};
 use crate::rebuilder::journal::Journal;
 use crate::rebuilder::queue::{Queue, State};
 use crate::rebuilder::settings::Settings;
-use crate::requirements::Requirements;
 use crate::run::Run;
 
 #[derive(Debug, clap::Args)]

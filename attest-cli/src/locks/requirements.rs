@@ -13,7 +13,7 @@ use attest_core::artifact::{ArtifactDigest, ProjectName, Version};
 
 use crate::{
     files::{self, FileError},
-    item::{GateError, Item, Place, Question, Unattestable},
+    item::{Elsewhere, GateError, Item, Place, Question, Unattestable},
 };
 
 use self::{
@@ -242,7 +242,7 @@ fn items(text: &str, hashes: Vec<String>, place: &Place) -> Vec<Item> {
     let (text, marker) = split_marker(text);
     let item = |question| Item { name: text.to_owned(), place: place.clone(), question };
     if let Some(marker) = marker.filter(|marker| marker::is_false_here(marker)) {
-        return vec![item(Question::NotSelectable(marker.to_owned()))];
+        return vec![item(Question::NotSelectable(Elsewhere::Marker(marker.to_owned())))];
     }
     let target = match Target::parse(text) {
         Ok(target) => target,
