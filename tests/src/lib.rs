@@ -9,6 +9,7 @@
 //! | [`server`] | a running log or mirror that ends with the guard that holds it |
 //! | [`scene`] | a temporary place with keys, a policy and a clean environment |
 //! | [`fault`] | system calls that fail when a test wants them to |
+//! | [`clients`] | pip, uv and Poetry, in pinned versions |
 //! | [`tool`], [`gnupg`], [`trace`] | gpg, strace and python3, where they are there |
 //! | [`forge`] | signed statements made in memory, as many as wanted |
 //! | [`http`], [`replica`] | a keep-alive client, and a reader that re-derives a whole log |
@@ -22,6 +23,7 @@
 //! | [`loop_disk`], [`recording`] | what a power cut leaves: on a disk of its own, or by a trace of what was written |
 //! | [`load`] | submissions at a given rate, and how long each waited |
 
+pub mod clients;
 pub mod command;
 pub mod effort;
 pub mod fault;
