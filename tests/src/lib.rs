@@ -15,7 +15,7 @@
 //! | [`http`], [`replica`] | a keep-alive client, and a reader that re-derives a whole log |
 //! | [`specimen`], [`small_disk`] | a log to be broken; a disk to be filled |
 //! | [`stub`] | a server on loopback that answers what a test wants it to |
-//! | [`policy`], [`wheel`] | policy files, small wheels and an index that offers them |
+//! | [`policy`], [`wheel`], [`index`] | policy files, small wheels, and an index that offers them, well behaved or hostile |
 //! | [`quorum`] | the usual cast: a log and three rebuilders in two groups |
 //! | [`readme`] | the commands that the README tells people to type |
 //! | [`static_log`] | a log of any size as files, for mirrors |
@@ -30,6 +30,7 @@ pub mod fault;
 pub mod forge;
 pub mod gnupg;
 pub mod http;
+pub mod index;
 pub mod load;
 pub mod loop_disk;
 pub mod policy;

@@ -23,8 +23,17 @@ pub struct Request {
     pub method: String,
     /// Path and query.
     pub path: String,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
     /// Body.
     pub body: Vec<u8>,
+}
+
+impl Request {
+    /// The first header of that name, which is given in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
 }
 
 /// What is sent back.
@@ -33,13 +42,20 @@ pub struct Reply {
     status: u16,
     content_type: String,
     body: Vec<u8>,
-    encoding: Option<String>,
+    headers: Vec<(String, String)>,
+    delay: Duration,
 }
 
 impl Reply {
     /// 200 with this body.
     pub fn ok(content_type: &str, body: impl Into<Vec<u8>>) -> Self {
-        Self { status: 200, content_type: content_type.to_owned(), body: body.into(), encoding: None }
+        Self {
+            status: 200,
+            content_type: content_type.to_owned(),
+            body: body.into(),
+            headers: Vec::new(),
+            delay: Duration::ZERO,
+        }
     }
 
     /// A status with a line of text.
@@ -50,7 +66,21 @@ impl Reply {
     /// Adds a `Content-Encoding`.
     #[must_use]
     pub fn encoded(mut self, encoding: Option<&str>) -> Self {
-        self.encoding = encoding.map(str::to_owned);
+        self.headers.extend(encoding.map(|encoding| ("Content-Encoding".to_owned(), encoding.to_owned())));
+        self
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn with_header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Sends the body only after a while; the head goes out at once.
+    #[must_use]
+    pub fn slowly(mut self, delay: Duration) -> Self {
+        self.delay = delay;
         self
     }
 
@@ -117,28 +147,31 @@ fn one(stream: &TcpStream, answer: &(dyn Fn(&Request) -> Reply + Send + Sync)) -
     let method = words.next().context("no method")?.to_owned();
     let path = words.next().context("no path")?.to_owned();
     let mut length = 0;
+    let mut headers = Vec::new();
     loop {
         let mut header = String::new();
         if reader.read_line(&mut header)? == 0 || header.trim().is_empty() {
             break;
         }
-        if let Some((name, value)) = header.split_once(':')
-            && name.eq_ignore_ascii_case("content-length")
-        {
-            length = value.trim().parse::<u64>()?.min(MAX_BODY);
+        if let Some((name, value)) = header.split_once(':') {
+            if name.eq_ignore_ascii_case("content-length") {
+                length = value.trim().parse::<u64>()?.min(MAX_BODY);
+            }
+            headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
     }
     let mut body = Vec::new();
     reader.take(length).read_to_end(&mut body)?;
     let head_only = method == "HEAD";
-    let reply = answer(&Request { method, path, body });
+    let reply = answer(&Request { method, path, headers, body });
     let mut out = stream;
     write!(out, "HTTP/1.1 {} stub\r\nContent-Type: {}\r\n", reply.status, reply.content_type)?;
-    if let Some(encoding) = &reply.encoding {
-        write!(out, "Content-Encoding: {encoding}\r\n")?;
+    for (name, value) in &reply.headers {
+        write!(out, "{name}: {value}\r\n")?;
     }
     write!(out, "Content-Length: {}\r\nConnection: close\r\n\r\n", reply.body.len())?;
     if !head_only {
+        thread::sleep(reply.delay);
         out.write_all(&reply.body)?;
     }
     Ok(out.flush()?)

@@ -1,4 +1,4 @@
-//! Small wheels made in memory, and an index on loopback that offers them to pip.
+//! Small wheels and source distributions made in memory. [`crate::index`] offers them to pip.
 
 use std::{
     fmt::Write as _,
@@ -14,20 +14,19 @@ use attest_core::{
     statement::Subject,
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use serde_json::json;
+use flate2::{Compression, write::GzEncoder};
 use zip::{ZipWriter, write::SimpleFileOptions};
 
-use crate::{
-    command,
-    scene::Scene,
-    stub::{Reply, Stub},
-};
+use crate::{command, scene::Scene};
+
+pub use crate::index::Index;
 
 /// A pure wheel with one module.
 #[derive(Clone, Debug)]
 pub struct Wheel {
     name: WheelName,
     bytes: Vec<u8>,
+    metadata: String,
 }
 
 impl Wheel {
@@ -36,12 +35,23 @@ impl Wheel {
     /// # Errors
     /// When project and version make no wheel name.
     pub fn new(project: &str, version: &str, source: &str) -> Result<Self> {
+        Self::requiring(project, version, source, &[])
+    }
+
+    /// The same, with `Requires-Dist`.
+    ///
+    /// # Errors
+    /// When project and version make no wheel name.
+    pub fn requiring(project: &str, version: &str, source: &str, requires: &[&str]) -> Result<Self> {
         let info = format!("{project}-{version}.dist-info");
-        let metadata = format!("Metadata-Version: 2.1\nName: {project}\nVersion: {version}\n");
+        let mut metadata = format!("Metadata-Version: 2.1\nName: {project}\nVersion: {version}\n");
+        for requirement in requires {
+            writeln!(metadata, "Requires-Dist: {requirement}")?;
+        }
         let tags = "Wheel-Version: 1.0\nGenerator: attest-tests (1)\nRoot-Is-Purelib: true\nTag: py3-none-any\n";
         let files = [
             (format!("{project}.py"), source.to_owned()),
-            (format!("{info}/METADATA"), metadata),
+            (format!("{info}/METADATA"), metadata.clone()),
             (format!("{info}/WHEEL"), tags.to_owned()),
         ];
         let mut record = String::new();
@@ -56,7 +66,7 @@ impl Wheel {
         zip.start_file(format!("{info}/RECORD"), SimpleFileOptions::default())?;
         zip.write_all(record.as_bytes())?;
         let name = WheelName::parse(&format!("{project}-{version}-py3-none-any.whl"))?;
-        Ok(Self { name, bytes: zip.finish()?.into_inner() })
+        Ok(Self { name, bytes: zip.finish()?.into_inner(), metadata })
     }
 
     /// File name.
@@ -67,6 +77,11 @@ impl Wheel {
     /// The file.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// Its `METADATA`, as PEP 658 has indexes serve it beside the file.
+    pub fn metadata(&self) -> &str {
+        &self.metadata
     }
 
     /// SHA-256 of the file.
@@ -88,10 +103,44 @@ impl Wheel {
 /// A file that an index offers.
 #[derive(Clone, Debug)]
 pub struct Offered {
-    name: String,
-    project: ProjectName,
-    version: String,
-    bytes: Vec<u8>,
+    pub(crate) name: String,
+    pub(crate) project: ProjectName,
+    pub(crate) version: String,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) metadata: Option<String>,
+}
+
+impl Offered {
+    /// A source distribution. Whoever builds it leaves the file `mark` behind.
+    ///
+    /// # Errors
+    /// When project and version make no names.
+    pub fn sdist(project: &str, version: &str, mark: &Path) -> Result<Self> {
+        let top = format!("{project}-{version}");
+        let metadata = format!("Metadata-Version: 2.1\nName: {project}\nVersion: {version}\n");
+        let pyproject = "[build-system]\nrequires = []\nbuild-backend = \"backend\"\nbackend-path = [\".\"]\n";
+        let backend = format!("open({:?}, \"w\").close()\nraise SystemExit(\"built\")\n", mark.display().to_string());
+        let files = [("PKG-INFO", metadata.clone()), ("pyproject.toml", pyproject.to_owned()), ("backend.py", backend)];
+        let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+        for (name, content) in files {
+            let mut header = tar::Header::new_ustar();
+            header.set_size(content.len() as u64);
+            header.set_mode(0o644);
+            archive.append_data(&mut header, format!("{top}/{name}"), content.as_bytes())?;
+        }
+        Ok(Self {
+            name: format!("{top}.tar.gz"),
+            project: ProjectName::new(project)?,
+            version: version.to_owned(),
+            bytes: archive.into_inner()?.finish()?,
+            metadata: None,
+        })
+    }
+
+    /// Its file name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
 }
 
 impl From<&Wheel> for Offered {
@@ -101,6 +150,7 @@ impl From<&Wheel> for Offered {
             project: wheel.name.project.clone(),
             version: wheel.name.version.as_str().to_owned(),
             bytes: wheel.bytes.clone(),
+            metadata: Some(wheel.metadata.clone()),
         }
     }
 }
@@ -126,60 +176,8 @@ pub fn build_inhouse(scene: &Scene, hook: &str) -> Result<[Offered; 2]> {
             project: ProjectName::new("inhouse")?,
             version: "1.0".to_owned(),
             bytes: fs::read(scene.path("inhouse/dist").join(name))?,
+            metadata: None,
         })
     };
     Ok([offered("inhouse-1.0-py3-none-any.whl")?, offered("inhouse-1.0.tar.gz")?])
-}
-
-/// An index (PEP 691) with these files and nothing else.
-#[derive(Debug)]
-pub struct Index {
-    stub: Stub,
-}
-
-impl Index {
-    /// Serves the files.
-    ///
-    /// # Errors
-    /// When no port can be had.
-    pub fn serve(files: &[Offered]) -> Result<Self> {
-        let files = files.to_vec();
-        let stub = Stub::serve(move |request| {
-            if let Some(name) = request.path.strip_prefix("/files/") {
-                let found = files.iter().find(|file| file.name == name);
-                return found.map_or_else(
-                    || Reply::status(404),
-                    |file| Reply::ok("application/octet-stream", file.bytes.clone()),
-                );
-            }
-            let project = request.path.trim_start_matches("/simple/").trim_end_matches('/');
-            let found: Vec<_> = files.iter().filter(|file| file.project.as_str() == project).collect();
-            if found.is_empty() { Reply::status(404) } else { page(project, &found) }
-        })?;
-        Ok(Self { stub })
-    }
-
-    /// For `PIP_INDEX_URL`.
-    pub fn url(&self) -> String {
-        format!("{}simple/", self.stub.url())
-    }
-}
-
-fn page(project: &str, offered: &[&Offered]) -> Reply {
-    let files: Vec<_> = offered
-        .iter()
-        .map(|file| {
-            json!({
-                "filename": file.name,
-                "url": format!("/files/{}", file.name),
-                "hashes": { "sha256": ArtifactDigest::of(&file.bytes).to_string() },
-                "size": file.bytes.len(),
-                "upload-time": "2026-01-01T00:00:00Z",
-            })
-        })
-        .collect();
-    let mut versions: Vec<_> = offered.iter().map(|file| file.version.as_str()).collect();
-    versions.dedup();
-    let page = json!({ "meta": { "api-version": "1.1" }, "name": project, "versions": versions, "files": files });
-    Reply::ok("application/vnd.pypi.simple.v1+json", page.to_string())
 }
