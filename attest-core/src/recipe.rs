@@ -224,6 +224,12 @@ impl Recipe {
         }
     }
 
+    /// Where the source is during the build.
+    pub fn build_path(&self) -> &str {
+        let build = self.paths.as_ref().and_then(|paths| paths.build.as_ref());
+        build.map_or(paths::SOURCE, BuildPath::as_str)
+    }
+
     /// The variables of the build, `SOURCE_DATE_EPOCH` and `TZ` included.
     pub fn all_variables(&self) -> BTreeMap<String, String> {
         let mut variables = self.variables.clone();

@@ -182,7 +182,7 @@ pub enum NotCounted {
     /// 3.3: otherwise the recipe is not how it was built.
     #[error("the build's {knob} is not what its INFERRED recipe says")]
     RecipeEnvironment {
-        /// What differs: a variable, the umask, the clock, the method.
+        /// What differs: the file name, a variable, the build path, the umask, Python, the clock, the method.
         knob: String,
     },
     /// 3.4

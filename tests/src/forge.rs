@@ -13,7 +13,10 @@ use attest_core::{
     },
 };
 
-/// Knobs only, and what the environment below says: otherwise the statements would not vote.
+/// Knobs only, and what the environment below says: otherwise the statements would not vote. Of this wheel:
+const RECIPE_OF: &str = "load-1-py3-none-any.whl";
+
+/// The recipe of [`RECIPE_OF`].
 const RECIPE: &str = r#"schema = "https://w3id.org/attest/recipe/v1"
 wheel = "load-1-py3-none-any.whl"
 generator = "setuptools (80.9.0)"
@@ -43,7 +46,6 @@ PYTHONHASHSEED = "0"
 /// Signs statements with one Ed25519 key.
 pub struct Forge {
     secret: SecretKey,
-    build: Build,
 }
 
 impl fmt::Debug for Forge {
@@ -65,7 +67,7 @@ impl Forge {
 
     /// A forge with this key.
     pub fn with_key(secret: SecretKey) -> Self {
-        Self { secret, build: build() }
+        Self { secret }
     }
 
     /// The public key, as it stands in a policy or a list of rebuilders.
@@ -78,9 +80,9 @@ impl Forge {
         format!("{}\n", self.secret.to_secret_string())
     }
 
-    /// How the files were built, by its statements.
-    pub fn build(&self) -> &Build {
-        &self.build
+    /// How a file was built, by a statement of any forge.
+    pub fn build_of(name: &WheelName) -> Build {
+        build(name)
     }
 
     /// Signs "I reproduced the n-th wheel of a project called `project`".
@@ -98,7 +100,8 @@ impl Forge {
     /// # Errors
     /// When the statement breaks a rule of its own.
     pub fn vote(&self, subject: Subject) -> Result<Envelope> {
-        self.sign(&Statement::new(subject, Predicate::Reproduced(self.build.clone()))?)
+        let build = Self::build_of(&subject.name);
+        self.sign(&Statement::new(subject, Predicate::Reproduced(build))?)
     }
 
     /// Signs "my statement about the n-th wheel of a project called `project` does not hold", in about 1 KiB.
@@ -142,9 +145,9 @@ impl Forge {
 }
 
 /// A plausible build, of the size that real statements have.
-fn build() -> Build {
+fn build(name: &WheelName) -> Build {
     let sdist = Digest { sha256: ArtifactDigest::of(b"sdist") };
-    let recipe = RECIPE.to_owned();
+    let recipe = RECIPE.replace(RECIPE_OF, name.as_str());
     let recipe_digest = Digest { sha256: ArtifactDigest::of(recipe.as_bytes()) };
     let source =
         vec![Source::Sdist { name: "load-1.tar.gz".to_owned(), digest: sdist, from_commit: FromCommit::Unverified }];
@@ -168,7 +171,7 @@ fn build() -> Build {
                     .map(|(name, value)| (name.to_owned(), value.to_owned())),
             ),
             umask: "0022".to_owned(),
-            build_path: "/build".to_owned(),
+            build_path: "/build/src".to_owned(),
             clock: Clock::SourceDateEpoch,
             network: Network::None,
             python: tool("3.11.7"),

@@ -26,7 +26,7 @@ use attest_tests::{
 
 /// A vote that names another sdist than everybody else's.
 fn vote_from(forge: &Forge, wheel: &Wheel, sdist: &str) -> Result<Envelope> {
-    let mut build = forge.build().clone();
+    let mut build = Forge::build_of(&wheel.subject().name);
     let digest = Digest { sha256: ArtifactDigest::of(sdist.as_bytes()) };
     build.source =
         vec![Source::Sdist { name: "sdist-1.0.tar.gz".to_owned(), digest, from_commit: FromCommit::Unverified }];
@@ -95,7 +95,7 @@ fn a_contradiction_blocks_and_that_of_a_second_group_is_an_alarm() -> Result<()>
     quorum.vote(&[&quorum.alice], &wheel)?;
     command::run(&mut quorum.verification(wheel.name()))?.expect(0)?;
     let contradicts = |who: &Forge| {
-        let build = quorum.carol.build().clone();
+        let build = Forge::build_of(&wheel.subject().name);
         quorum.submit(&who.contradiction(wheel.subject(), build, vote.statement_id())?)
     };
     contradicts(&quorum.bob)?;

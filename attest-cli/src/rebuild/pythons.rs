@@ -24,7 +24,7 @@ pub(crate) fn find(version: PythonVersion) -> Option<Interpreter> {
 
 /// Whether an interpreter is of this feature release.
 pub(crate) fn is_release_of(version: PythonVersion, interpreter: &Interpreter) -> bool {
-    interpreter.version.strip_prefix(&version.to_string()).is_some_and(|rest| rest.starts_with('.'))
+    version.is_release(&interpreter.version)
 }
 
 /// All that are older than `interpreter`, newest first.

@@ -201,7 +201,8 @@ fn digest(text: &str) -> Digest {
     Digest { sha256: ArtifactDigest::of(text.as_bytes()) }
 }
 
-fn build() -> Build {
+fn build(wheel: &str) -> Build {
+    let recipe = RECIPE.replace(WHEEL, wheel);
     let tool = |version: &str| Tool { version: version.to_owned(), digest: None };
     let source = vec![Source::Sdist {
         name: "demo-1.0.tar.gz".to_owned(),
@@ -214,12 +215,12 @@ fn build() -> Build {
             version: BTreeMap::from([("attest".to_owned(), "0.1.0".to_owned())]),
         },
         origin: Origin::Sdist,
-        inputs_digest: inputs_digest(&source, digest(RECIPE), &[]),
+        inputs_digest: inputs_digest(&source, digest(&recipe), &[]),
         source,
         recipe: RecipeRef {
             kind: RecipeKind::Inferred,
-            digest: digest(RECIPE),
-            content: Some(RECIPE.to_owned()),
+            digest: digest(&recipe),
+            content: Some(recipe),
             download_location: None,
         },
         method: Method::Exact,
@@ -253,7 +254,7 @@ pub(crate) fn statement(number: u8, name: &str, digest: &ArtifactDigest) -> Vec<
 /// The same, of a wheel that was built with these: purl and digest.
 pub(crate) fn statement_with(number: u8, name: &str, digest: &ArtifactDigest, tools: &[(&str, &str)]) -> Vec<u8> {
     let subject = Subject { name: WheelName::parse(name).unwrap(), digest: *digest };
-    let mut build = build();
+    let mut build = build(name);
     let dependency =
         |(uri, content): &(&str, &str)| Dependency { uri: (*uri).to_owned(), digest: self::digest(content) };
     build.resolved_dependencies = tools.iter().map(dependency).collect();

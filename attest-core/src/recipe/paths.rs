@@ -30,6 +30,9 @@ const OCCUPIED: [&str; 14] = [
 /// Folders with other things in them: below them is free, they themselves are not.
 const SHARED: [&str; 6] = ["/home", "/mnt", "/opt", "/root", "/tmp", "/var"];
 
+/// Where the room has the source unless the recipe says otherwise, and so `buildPath` in a statement.
+pub(super) const SOURCE: &str = "/build/src";
+
 /// Where the build happens. What is absent is the room's own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

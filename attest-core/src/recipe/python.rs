@@ -18,6 +18,11 @@ impl PythonVersion {
     pub fn new(minor: u8) -> Self {
         Self(minor)
     }
+
+    /// Whether an interpreter that says it is `version`, `3.11.7` or `3.13.0rc1`, is of this feature release.
+    pub fn is_release(self, version: &str) -> bool {
+        version.strip_prefix(&self.to_string()).is_some_and(|rest| rest.starts_with('.'))
+    }
 }
 
 impl std::fmt::Display for PythonVersion {

@@ -44,7 +44,7 @@ impl Question<'_> {
         self.name(subject)?;
         rebuilder_id(build, party)?;
         replayable(build)?;
-        self.recipe(build)?;
+        self.recipe(build, subject)?;
         self.accepted(build)?;
         let source = source_class(build)?;
         self.repository(build, subject)?;
@@ -98,13 +98,13 @@ impl Question<'_> {
     }
 
     /// docs/TRUST.md 3.3: retrievable, and knobs only or commands that the user has read.
-    fn recipe(&self, build: &Build) -> Result<(), NotCounted> {
+    fn recipe(&self, build: &Build, subject: &Subject) -> Result<(), NotCounted> {
         let expected = build.recipe.digest.sha256;
         if build.recipe.content.is_none() && build.recipe.download_location.is_none() {
             return Err(NotCounted::HiddenRecipe(expected));
         }
         match build.recipe.kind {
-            RecipeKind::Inferred => inferred(build),
+            RecipeKind::Inferred => inferred(build, subject),
             RecipeKind::Custom if self.rule.accepts_recipe(&expected) => Ok(()),
             RecipeKind::Custom => Err(NotCounted::CustomRecipe(expected)),
         }
@@ -237,10 +237,10 @@ fn rebuilder_id(build: &Build, party: &Party) -> Result<(), NotCounted> {
     }
 }
 
-/// docs/TRUST.md 3.3: that a recipe is knobs only is shown by its text, and that the build followed it by its environment.
-fn inferred(build: &Build) -> Result<(), NotCounted> {
-    let environment = &build.environment;
-    if let Some(image) = environment.container_image {
+/// docs/TRUST.md 3.3: that a recipe is knobs only is shown by its text, and that the build followed it by all that the
+/// statement says a second time.
+fn inferred(build: &Build, subject: &Subject) -> Result<(), NotCounted> {
+    if let Some(image) = build.environment.container_image {
         return Err(NotCounted::RecipeImage(image.sha256));
     }
     let Some(text) = &build.recipe.content else {
@@ -248,27 +248,39 @@ fn inferred(build: &Build) -> Result<(), NotCounted> {
     };
     let recipe = Recipe::parse(text).map_err(NotCounted::RecipeNotKnobs)?;
     recipe.knobs_only().map_err(NotCounted::RecipeNotKnobs)?;
-    let variables = recipe.all_variables();
-    let other = variables
-        .keys()
-        .chain(environment.variables.keys())
-        .find(|name| variables.get(*name) != environment.variables.get(*name));
-    let knob = if let Some(name) = other {
-        Some(format!("variable {name}"))
-    } else if environment.umask != String::from(recipe.files.umask) {
-        Some("umask".to_owned())
-    } else if environment.clock != recipe.time.clock {
-        Some("clock".to_owned())
-    } else if (build.method == Method::Replayed) != recipe.container.is_some() {
-        // docs/TRUST.md 3.4: who accepts EXACT alone must not get what was set afterwards, and what was set must be said.
-        Some("method".to_owned())
-    } else {
-        None
-    };
-    match knob {
+    match disagreement(&recipe, build, subject) {
         Some(knob) => Err(NotCounted::RecipeEnvironment { knob }),
         None => Ok(()),
     }
+}
+
+/// What a statement says otherwise than the recipe in it.
+fn disagreement(recipe: &Recipe, build: &Build, subject: &Subject) -> Option<String> {
+    let environment = &build.environment;
+    let variables = recipe.all_variables();
+    let mut names = variables.keys().chain(environment.variables.keys());
+    let other = names.find(|name| variables.get(*name) != environment.variables.get(*name));
+    if let Some(name) = other {
+        return Some(format!("variable {name}"));
+    }
+    let knob = if recipe.check_builds(&subject.name).is_err() {
+        // A recipe of another file, which may well give that one: whoever replays this vote builds something else.
+        "file name"
+    } else if environment.build_path != recipe.build_path() {
+        "build path"
+    } else if recipe.python.is_some_and(|python| !python.is_release(&environment.python.version)) {
+        "Python"
+    } else if environment.umask != String::from(recipe.files.umask) {
+        "umask"
+    } else if environment.clock != recipe.time.clock {
+        "clock"
+    } else if (build.method == Method::Replayed) != recipe.container.is_some() {
+        // docs/TRUST.md 3.4: who accepts EXACT alone must not get what was set afterwards, and what was set must be said.
+        "method"
+    } else {
+        return None;
+    };
+    Some(knob.to_owned())
 }
 
 /// docs/TRUST.md 3.3: whoever repeats the build without a network gets the same.

@@ -146,7 +146,13 @@ pub(crate) fn build(change: impl FnOnce(&mut Build)) -> Build {
 }
 
 pub(crate) fn reproduced_of(subject: Subject, change: impl FnOnce(&mut Build)) -> Statement {
-    Statement::new(subject, Predicate::Reproduced(build(change))).unwrap()
+    let recipe = RECIPE.replace(WHEEL, subject.name.as_str());
+    let build = build(|build| {
+        build.recipe.digest = digest(&recipe).into();
+        build.recipe.content = Some(recipe);
+        change(build);
+    });
+    Statement::new(subject, Predicate::Reproduced(build)).unwrap()
 }
 
 pub(crate) fn reproduced(change: impl FnOnce(&mut Build)) -> Statement {

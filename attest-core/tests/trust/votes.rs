@@ -219,6 +219,9 @@ fn a_recipe_with_commands_votes_only_when_the_policy_lists_its_digest() {
 /// What was set afterwards.
 const CONTAINER: &str = "\n[container]\nmembers = 7\nmodes = \"100644x7\"\n";
 
+/// Where the published file was built.
+const PATHS: &str = "\n[paths]\nbuild = \"/tmp/build-env-abcdefgh\"\ntemporary = []\n";
+
 fn recipe(build: &mut Build, text: &str) {
     build.recipe.digest = digest(text).into();
     build.recipe.content = Some(text.to_owned());
@@ -280,6 +283,24 @@ fn a_recipe_is_inferred_by_its_text_and_not_by_its_signers_word() {
             Box::new(|build| build.environment.clock = Clock::Real),
             |why| matches!(why, NotCounted::RecipeEnvironment { knob } if knob == "clock"),
         ),
+        // The recipe of another file, which does give that one.
+        (
+            Box::new(|build| recipe(build, &RECIPE.replace("six-1.16.0-py2", "six-1.15.0-py2"))),
+            |why| matches!(why, NotCounted::RecipeEnvironment { knob } if knob == "file name"),
+        ),
+        // A build elsewhere than where the recipe puts it, in either direction.
+        (
+            Box::new(|build| build.environment.build_path = "/tmp/build-env-abcdefgh".to_owned()),
+            |why| matches!(why, NotCounted::RecipeEnvironment { knob } if knob == "build path"),
+        ),
+        (
+            Box::new(|build| recipe(build, &format!("{RECIPE}{PATHS}"))),
+            |why| matches!(why, NotCounted::RecipeEnvironment { knob } if knob == "build path"),
+        ),
+        (
+            Box::new(|build| recipe(build, &RECIPE.replace("guesses", "python = \"3.1\"\nguesses"))),
+            |why| matches!(why, NotCounted::RecipeEnvironment { knob } if knob == "Python"),
+        ),
         // What was set afterwards is in the recipe, or nothing was.
         (
             Box::new(|build| build.method = Method::Replayed),
@@ -304,6 +325,16 @@ fn a_recipe_is_inferred_by_its_text_and_not_by_its_signers_word() {
         let why = why(&verdict, &second);
         assert!(expected(&why), "{why}");
     }
+}
+
+#[test]
+fn a_build_that_followed_its_recipe_in_a_place_and_a_python_of_its_own_votes() {
+    let second = signer("nix-1").sign(&reproduced(|build| {
+        let text = format!("{}{PATHS}", RECIPE.replace("guesses", "python = \"3.11\"\nguesses"));
+        recipe(build, &text);
+        build.environment.build_path = "/tmp/build-env-abcdefgh".to_owned();
+    }));
+    assert!(with_good_second(&Rules::new(), &second).is_accepted());
 }
 
 #[test]

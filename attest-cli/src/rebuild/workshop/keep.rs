@@ -19,7 +19,7 @@ use crate::rebuild::record::{self, BuildRecord, RecordedFile, Report, Verdict};
 use crate::rebuild::result::{Content, ResultError, ResultFolder};
 use crate::rebuild::source::Source;
 use crate::rebuild::target::Published;
-use crate::sandbox::{BUILD, Isolation};
+use crate::sandbox::Isolation;
 
 /// How much of a build's output is kept, from its end.
 const MAX_LOG: u64 = 4 << 20;
@@ -127,8 +127,7 @@ fn environment(inventory: &Inventory, recipe: &Recipe, pure: bool) -> Environmen
         build_path: if inventory.isolation == Isolation::None {
             "temporary".to_owned()
         } else {
-            let build = recipe.paths.as_ref().and_then(|paths| paths.build.as_ref());
-            build.map_or_else(|| format!("{BUILD}/src"), |build| build.as_str().to_owned())
+            recipe.build_path().to_owned()
         },
         clock: recipe.time.clock,
         network: inventory.network,
