@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::host;
 use crate::run::Run;
 
 mod building;
@@ -58,6 +59,12 @@ pub(crate) enum Command {
 
 /// Runs a command.
 pub(crate) fn dispatch(command: &Command, run: &Run) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Check(_) => host::needs_linux("check")?,
+        Command::Rebuild(_) => host::needs_linux("rebuild")?,
+        Command::Rebuilder(_) => host::needs_linux("rebuilder")?,
+        _ => {}
+    }
     let exit = match command {
         Command::Verify(args) => verify::run(args, run),
         Command::Install(args) => install::run(args, run),

@@ -1,13 +1,14 @@
 //! Files that appear whole or not at all: written beside their place, synced, then renamed into it.
 
 use std::{
-    fs::{self, File, Permissions},
+    fs::{self, File},
     io::{self, Write},
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
 use tempfile::NamedTempFile;
+
+use crate::host;
 
 /// Who may read a new file; the umask takes away from it.
 #[derive(Clone, Copy, Debug)]
@@ -16,15 +17,6 @@ pub(crate) enum Mode {
     Shared,
     /// Only its owner.
     Private,
-}
-
-impl Mode {
-    fn permissions(self) -> Permissions {
-        Permissions::from_mode(match self {
-            Self::Shared => 0o666,
-            Self::Private => 0o600,
-        })
-    }
 }
 
 /// A file could not be written or read; nothing half-written is left under its name.
@@ -92,11 +84,9 @@ fn folder(path: &Path) -> &Path {
 fn staged(path: &Path, bytes: &[u8], mode: Mode) -> Result<NamedTempFile, FileError> {
     let failed = |source| FileError::Write { path: path.to_owned(), source };
     fs::create_dir_all(folder(path)).map_err(failed)?;
-    let mut file = tempfile::Builder::new()
-        .prefix(".attest-")
-        .permissions(mode.permissions())
-        .tempfile_in(folder(path))
-        .map_err(failed)?;
+    let mut builder = tempfile::Builder::new();
+    host::private(builder.prefix(".attest-"), matches!(mode, Mode::Private));
+    let mut file = builder.tempfile_in(folder(path)).map_err(failed)?;
     file.write_all(bytes).map_err(failed)?;
     // If we crash here, only the temporary name is left.
     file.as_file().sync_all().map_err(failed)?;
@@ -105,13 +95,14 @@ fn staged(path: &Path, bytes: &[u8], mode: Mode) -> Result<NamedTempFile, FileEr
 
 /// Makes the rename itself last.
 fn synced(path: &Path) -> Result<(), FileError> {
-    File::open(folder(path))
-        .and_then(|folder| folder.sync_all())
-        .map_err(|source| FileError::Write { path: path.to_owned(), source })
+    host::sync_folder(folder(path)).map_err(|source| FileError::Write { path: path.to_owned(), source })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]

@@ -19,7 +19,6 @@ use attest_core::{
     tile::{self, TILE_WIDTH, TileError, TileId},
     verify::ProvenFork,
 };
-use rustix::fs::{FlockOperation, flock};
 
 use crate::{
     client::ClientError,
@@ -209,7 +208,7 @@ impl History {
         let failed = |source| state(log, StateError::Lock { path: path.clone(), source });
         fs::create_dir_all(&self.folder).map_err(failed)?;
         let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
-        flock(&file, FlockOperation::LockExclusive).map_err(|error| failed(error.into()))?;
+        file.lock().map_err(failed)?;
         Ok(file)
     }
 

@@ -4,24 +4,21 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use tokio::signal::unix::{SignalKind, signal};
+use crate::host::Ending;
 
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 
 /// From now on the first signal is only remembered. A second one ends the program at once.
 pub(crate) fn watch() -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-    let (mut interrupt, mut terminate) = {
+    let mut ending = {
         let _inside = runtime.enter();
-        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+        Ending::watch()?
     };
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
         runtime.block_on(async {
             loop {
-                tokio::select! {
-                    _ = interrupt.recv() => {},
-                    _ = terminate.recv() => {},
-                }
+                ending.next().await;
                 if REQUESTED.swap(true, Ordering::SeqCst) {
                     std::process::exit(130);
                 }

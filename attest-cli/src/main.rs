@@ -14,6 +14,7 @@ mod exit;
 mod files;
 mod gate;
 mod history;
+mod host;
 mod index;
 mod input;
 mod interrupt;

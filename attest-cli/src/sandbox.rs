@@ -11,16 +11,15 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use attest_core::recipe::Paths;
-use rustix::process::{Pid, Signal, kill_process_group};
 use serde::Serialize;
 
+use crate::host;
 use crate::interrupt;
 use crate::pip::Interpreter;
 
@@ -233,17 +232,15 @@ impl<'a> Room<'a> {
     fn launch(&self, program: &[OsString], log: &Path, limits: &Limits) -> Result<ExitStatus, SandboxError> {
         let log = File::options().create(true).append(true).open(log)?;
         let mut command = self.command()?;
-        let child = command
+        command
             .args(program)
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
             .current_dir(self.folder.join("src"))
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
-            .stderr(log)
-            // A group of its own: Ctrl-C reaches us alone, and we end the room.
-            .process_group(0)
-            .spawn()?;
+            .stderr(log);
+        let child = host::lead_group(&mut command).spawn()?;
         supervise(child, self.folder, limits)
     }
 
@@ -346,9 +343,7 @@ pub(crate) fn supervise(mut child: Child, folder: &Path, limits: &Limits) -> Res
         thread::sleep(LOOK);
     };
     // Also after a normal end: without isolation a build can leave processes behind.
-    if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-        let _ = kill_process_group(group, Signal::KILL);
-    }
+    host::end_group(&mut child);
     child.wait()?;
     end
 }

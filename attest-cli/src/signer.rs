@@ -3,7 +3,6 @@
 use std::{
     fmt, fs,
     io::{self, Write},
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     str::FromStr,
@@ -15,6 +14,7 @@ use attest_core::{
 };
 
 use crate::files::{self, FileError};
+use crate::host;
 
 /// A key file is one line; the room is for a certificate named by mistake, to be told so.
 const MAX_KEY_FILE: u64 = 64 << 10;
@@ -155,7 +155,7 @@ impl Signer {
 
 fn read_secret(path: &Path) -> Result<SecretKey, SignerError> {
     let unreadable = |source| FileError::Read { path: path.to_owned(), source };
-    let mode = fs::metadata(path).map_err(unreadable)?.permissions().mode() & 0o777;
+    let mode = host::mode(&fs::metadata(path).map_err(unreadable)?);
     let bytes = files::read(path, MAX_KEY_FILE)?;
     // Before the mode: a certificate is for everybody to read, and `chmod` would not make a key of it.
     if bytes.starts_with(b"-----BEGIN PGP PUBLIC KEY BLOCK") {
@@ -211,6 +211,8 @@ fn gpg(options: &[&str], input: &[u8]) -> Result<Output, SignerError> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]

@@ -4,19 +4,17 @@ use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-
-use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::backend::Backend;
 use super::made::{self, Made, Patterns};
 use super::scratch::{Place, Scratch};
 use super::variation::{Plan, Side, Variation};
 use super::worktree::WorkTree;
+use crate::host;
 use crate::interrupt;
 use crate::rebuild::build::end_of_log;
 
@@ -148,8 +146,7 @@ impl Bench<'_> {
         let mut command = self.wrapped(words, side, umask);
         self.set_variables(&mut command, place, side)?;
         command.current_dir(folder).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        // A group of its own: Ctrl-C reaches us alone, and we end all of it.
-        let child = command.process_group(0).spawn();
+        let child = host::lead_group(&mut command).spawn();
         let child = child.map_err(|source| BuildError::Start { command: self.builder.to_string(), source })?;
         let status = self.wait(child)?;
         if status.success() {
@@ -242,9 +239,7 @@ impl Bench<'_> {
             thread::sleep(LOOK);
         };
         // Also after a normal end: nothing of a build outlives it.
-        if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-            let _gone = kill_process_group(group, Signal::KILL);
-        }
+        host::end_group(&mut child);
         child.wait()?;
         end
     }

@@ -1,11 +1,11 @@
 //! Where the copies are: one folder that is gone at the end, whatever a build did to its permissions.
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use super::variation::{Side, Variation};
+use crate::host;
 
 /// A temporary folder with a place for each of the two builds.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl Scratch {
         if let Some(parent) = link.parent() {
             fs::create_dir_all(parent)?;
         }
-        match symlink(home, link) {
+        match host::symlink(home, link) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             other => other,
         }
@@ -91,7 +91,7 @@ fn remove(folder: &Path) -> io::Result<()> {
 }
 
 fn allow(folder: &Path) -> io::Result<()> {
-    fs::set_permissions(folder, Permissions::from_mode(0o700))?;
+    host::set_mode(folder, 0o700)?;
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         // Never through a link.
@@ -104,6 +104,9 @@ fn allow(folder: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
     use super::*;
 
     #[test]

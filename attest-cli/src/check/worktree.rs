@@ -3,12 +3,12 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
+
+use crate::host;
 
 /// What builds and tools leave at the top of a tree that git does not look after.
 const LEFTOVERS: [&str; 8] = ["dist", "wheelhouse", ".tox", ".nox", ".venv", "venv", ".mypy_cache", ".pytest_cache"];
@@ -80,7 +80,7 @@ impl WorkTree {
     fn of_git(folder: &Path) -> Result<Option<Self>, WorkTreeError> {
         let ask = ["rev-parse", "--path-format=absolute", "--show-toplevel", "--git-dir", "--git-common-dir"];
         let answer = git(folder, &ask)?;
-        let lines: Vec<_> = answer.split(|byte| *byte == b'\n').map(path_of).collect();
+        let lines: Vec<_> = answer.split(|byte| *byte == b'\n').map(host::path_of).collect();
         let [top, own, common, ..] = lines.as_slice() else {
             return Err(WorkTreeError::Git { path: folder.to_owned(), said: "no folders".to_owned() });
         };
@@ -100,7 +100,7 @@ impl WorkTree {
         let folder = self.top.join(below);
         let listed = git(&folder, &["ls-files", "-z", "--cached", "--others", "--exclude-standard"])?;
         for path in listed.split(|byte| *byte == 0).filter(|path| !path.is_empty()) {
-            let path = below.join(path_of(path));
+            let path = below.join(host::path_of(path));
             match fs::symlink_metadata(self.top.join(&path)) {
                 // A gitlink, or a repository that nobody added: only one with a `.git` of its own has files to list.
                 Ok(data) if data.is_dir() && self.top.join(&path).join(".git").exists() => {
@@ -210,13 +210,13 @@ impl WorkTree {
             // What leads out by a relative way would lead elsewhere from here.
             let outside = target.is_relative() && leaves(path, &target);
             let target = if outside { self.top.join(path).with_file_name("").join(&target) } else { target };
-            return symlink(target, to);
+            return host::symlink(&target, to);
         }
         // Only ever a new file: whatever a tree looks like by now, nothing of the user's is written over.
         let mut copy = File::options().write(true).create_new(true).open(to)?;
         io::copy(&mut File::open(from)?, &mut copy)?;
-        let all = if data.permissions().mode() & 0o100 == 0 { 0o666 } else { 0o777 };
-        fs::set_permissions(to, Permissions::from_mode(all & !umask))
+        let all = if host::mode(&data) & 0o100 == 0 { 0o666 } else { 0o777 };
+        host::set_mode(to, all & !umask)
     }
 }
 
@@ -277,7 +277,7 @@ fn make_folder(path: &Path, umask: u32) -> Result<(), WorkTreeError> {
         make_folder(parent, umask)?;
     }
     fs::create_dir(path).map_err(failed)?;
-    fs::set_permissions(path, Permissions::from_mode(0o777 & !umask)).map_err(failed)
+    host::set_mode(path, 0o777 & !umask).map_err(failed)
 }
 
 /// Whether a link at `path` leads out of the tree that `path` is relative to.
@@ -312,10 +312,6 @@ fn is_left_over(folder: &Path, path: &Path) -> bool {
         || at_top && (LEFTOVERS.contains(&name) || name == "build" && build())
 }
 
-fn path_of(bytes: &[u8]) -> PathBuf {
-    PathBuf::from(OsStr::from_bytes(bytes))
-}
-
 fn git(folder: &Path, arguments: &[&str]) -> Result<Vec<u8>, WorkTreeError> {
     let failed = |said: String| WorkTreeError::Git { path: folder.to_owned(), said };
     let mut command = Command::new("git");
@@ -333,7 +329,7 @@ fn git(folder: &Path, arguments: &[&str]) -> Result<Vec<u8>, WorkTreeError> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::MetadataExt as _;
+    use std::os::unix::fs::{MetadataExt as _, symlink};
 
     use super::*;
 

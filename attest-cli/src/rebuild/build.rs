@@ -12,8 +12,9 @@ use serde::Serialize;
 use super::infer;
 use super::source::Source;
 use super::tree::Order;
+use crate::host;
 use crate::pip::Interpreter;
-use crate::sandbox::{Isolation, Job, Limits, Room, RoomFolder, SandboxError, folder};
+use crate::sandbox::{Isolation, Job, Limits, Room, RoomFolder, SandboxError};
 use attest_core::recipe::{LineEnds, Modes, PythonTag, Recipe, TemporaryName, Tick, ZipSystem};
 
 mod sdist;
@@ -251,7 +252,7 @@ impl Builder<'_> {
             room.outside("out").join("began").exists(),
             "expected a room for the build, found {status}\n{said}"
         );
-        let free = folder::free(room.outside("out").as_path())?;
+        let free = host::free(room.outside("out").as_path())?;
         anyhow::ensure!(
             free >= MIN_FREE,
             "expected {MIN_FREE} bytes of free disk where builds are made, found {free}: that the build failed says nothing \

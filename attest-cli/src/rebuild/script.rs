@@ -4,8 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
+use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, ensure};
@@ -19,6 +18,7 @@ use super::image::Ground;
 use super::recipes::{LOCK, SCRIPT};
 use super::source::Source;
 use super::tree::Order;
+use crate::host;
 use crate::index::Index;
 use crate::pip::Interpreter;
 use crate::sandbox::{Isolation, Limits, Room, RoomFolder};
@@ -98,7 +98,7 @@ impl Script<'_> {
             fs::write(run.join(LOCK), text)?;
         }
         fs::write(run.join(SCRIPT), self.text)?;
-        fs::set_permissions(run.join(SCRIPT), Permissions::from_mode(0o755))?;
+        host::set_mode(&run.join(SCRIPT), 0o755)?;
         Ok(fs::write(run.join(RUN), self.prelude(room))?)
     }
 

@@ -5,13 +5,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
-use std::fs::{self, File, FileTimes, Permissions};
+use std::fs::{self, File, FileTimes};
 use std::io;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use attest_core::recipe::{Modes, Umask};
+
+use crate::host;
 
 /// A file below the top folder.
 #[derive(Clone, Debug)]
@@ -124,7 +125,7 @@ impl Tree {
                 fs::create_dir_all(parent)?;
             }
             fs::write(&path, &file.content)?;
-            fs::set_permissions(&path, Permissions::from_mode(mode_of(file.mode)))?;
+            host::set_mode(&path, mode_of(file.mode))?;
             let modified = SystemTime::UNIX_EPOCH + file.modified;
             File::options()
                 .write(true)
@@ -138,11 +139,11 @@ impl Tree {
             if let Some(parent) = path.parent() {
                 fs::create_dir_all(parent)?;
             }
-            symlink(target, path)?;
+            host::symlink(target, &path)?;
         }
         for (path, mode) in &self.folders {
             // Owner bits stay, or nothing could be built in there.
-            fs::set_permissions(folder.join(path), Permissions::from_mode(mode_of(*mode) | 0o700))?;
+            host::set_mode(&folder.join(path), mode_of(*mode) | 0o700)?;
         }
         Ok(())
     }

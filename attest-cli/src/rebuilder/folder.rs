@@ -14,14 +14,14 @@
 //! logs/               newest checkpoints seen of followed logs
 //! ```
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use attest_core::artifact::ArtifactDigest;
-use rustix::fs::{FlockOperation, flock, statvfs};
 
 use super::job::Given;
+use crate::host;
 
 /// A rebuilder's data folder.
 #[derive(Clone, Debug)]
@@ -94,17 +94,16 @@ impl Folder {
         let path = self.0.join("lock");
         let failed = |source| FolderError::Lock { path: path.clone(), source };
         let file = File::options().create(true).append(true).open(&path).map_err(failed)?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        match file.try_lock() {
             Ok(()) => Ok(Lock { _file: file }),
-            Err(rustix::io::Errno::WOULDBLOCK) => Err(FolderError::Taken { folder: self.0.clone() }),
-            Err(error) => Err(failed(error.into())),
+            Err(TryLockError::WouldBlock) => Err(FolderError::Taken { folder: self.0.clone() }),
+            Err(TryLockError::Error(error)) => Err(failed(error)),
         }
     }
 
     /// Bytes that may still be written here.
     pub(crate) fn free(&self) -> io::Result<u64> {
-        let disk = statvfs(&self.0)?;
-        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+        host::free(&self.0)
     }
 }
 
@@ -118,7 +117,7 @@ pub(crate) fn sync(folder: &Path) -> io::Result<()> {
 
 /// Makes renames into and out of a folder last.
 pub(crate) fn sync_names(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
+    host::sync_folder(folder)
 }
 
 #[cfg(test)]

@@ -19,7 +19,6 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use attest_core::artifact::ArtifactDigest;
@@ -27,6 +26,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::folder;
 use crate::files::{self, FileError, Mode};
+use crate::host;
 
 const HEADER: &[u8] = b"attest rebuilder journal v1\n";
 /// A million jobs of some hundred bytes.
@@ -146,8 +146,7 @@ impl Journal {
 
     /// Whether the file that is written to still has the journal's name.
     fn is_in_place(&self) -> io::Result<bool> {
-        let (ours, named) = (self.file.metadata()?, fs::metadata(&self.path)?);
-        Ok((ours.dev(), ours.ino()) == (named.dev(), named.ino()))
+        host::is_file_of(&self.file, &self.path)
     }
 
     /// In bytes.

@@ -1,11 +1,10 @@
 //! The folder of a room on this side, gone when it is dropped whatever the build did to it.
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use rustix::fs::statvfs;
+use crate::host;
 
 /// A temporary folder that a stranger's code may fill.
 #[derive(Debug)]
@@ -33,17 +32,9 @@ impl Drop for RoomFolder {
     }
 }
 
-/// Bytes that may still be written where `path` is; none where no more files can be made.
-pub(crate) fn free(path: &Path) -> io::Result<u64> {
-    let disk = statvfs(path)?;
-    // File systems without a number of files say that there are none at all.
-    let full = disk.f_files > 0 && disk.f_favail == 0;
-    Ok(if full { 0 } else { disk.f_bavail.saturating_mul(disk.f_frsize) })
-}
-
 /// Gives the owner back every folder below. Links are not followed: what they point to is not the build's.
 fn open_up(folder: &Path) {
-    let _closed = fs::set_permissions(folder, Permissions::from_mode(0o700));
+    let _closed = host::set_mode(folder, 0o700);
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.filter_map(Result::ok) {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
@@ -54,6 +45,9 @@ fn open_up(folder: &Path) {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]

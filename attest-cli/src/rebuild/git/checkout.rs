@@ -4,16 +4,14 @@
 //! the repository's URL as `origin`. No branch, no later tag, no reflog, no path of this machine: it is the same whenever
 //! somebody fetches. Files have the commit's time.
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use attest_core::recipe::Umask;
 use attest_core::statement::{self, GitDigest, Sha256};
-use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
 use tempfile::TempDir;
 
 use super::CommitId;
@@ -22,6 +20,7 @@ use super::command::Git;
 use super::error::GitError;
 use super::listing::{Contents, Listing};
 use super::repository::{Found, Repository};
+use crate::host;
 use crate::rebuild::tree::{Order, SourceFile, Tree};
 
 const DOT_GIT: &str = ".git";
@@ -118,7 +117,7 @@ impl Checkout {
     pub(crate) fn lay_out(&self, folder: &Path, umask: Umask, order: Order) -> io::Result<()> {
         self.tree.lay_out_under(folder, umask, order)?;
         for (path, _) in self.tree.links() {
-            set_time(&folder.join(path), self.time)?;
+            host::set_link_time(&folder.join(path), SystemTime::UNIX_EPOCH + Duration::from_secs(self.time))?;
         }
         copy_folder(&self.folder.path().join(DOT_GIT), &folder.join(DOT_GIT))
     }
@@ -190,10 +189,10 @@ fn check_out(git: &Git, dot_git: &Path, (commit, time): (&CommitId, u64), tree: 
         if content != file.content {
             converted.push((path.to_owned(), SourceFile { content, ..file.clone() }));
         }
-        set_time(&on_disk, file.modified.as_secs())?;
+        host::set_link_time(&on_disk, SystemTime::UNIX_EPOCH + file.modified)?;
     }
     for (path, _) in tree.links() {
-        set_time(&work.path().join(path), time)?;
+        host::set_link_time(&work.path().join(path), SystemTime::UNIX_EPOCH + Duration::from_secs(time))?;
     }
     let count = converted.len();
     for (path, file) in converted {
@@ -213,17 +212,10 @@ fn in_folder(mut command: Command, folder: &Path) -> Command {
     command
 }
 
-/// Of a file or a link itself.
-fn set_time(path: &Path, seconds: u64) -> io::Result<()> {
-    let time = Timespec { tv_sec: i64::try_from(seconds).map_err(io::Error::other)?, tv_nsec: 0 };
-    let times = Timestamps { last_access: time, last_modification: time };
-    Ok(utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
-}
-
 /// Of a folder that git wrote for us: files and folders.
 fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
     fs::create_dir_all(to)?;
-    fs::set_permissions(to, Permissions::from_mode(0o755))?;
+    host::set_mode(to, 0o755)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let target: PathBuf = to.join(entry.file_name());

@@ -6,15 +6,13 @@
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, Write as _};
-use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
-
 use super::error::GitError;
+use crate::host;
 use crate::interrupt;
 
 /// `GIT_CONFIG_GLOBAL` exists since.
@@ -178,14 +176,8 @@ impl Git {
         let (mut answer, mut said, mut asked) = (tempfile::tempfile()?, tempfile::tempfile()?, tempfile::tempfile()?);
         asked.write_all(input)?;
         asked.rewind()?;
-        let child = command
-            .stdin(asked)
-            .stdout(answer.try_clone()?)
-            .stderr(said.try_clone()?)
-            // A group of its own: Ctrl-C reaches us alone, and we end it with its helpers.
-            .process_group(0)
-            .spawn()
-            .map_err(GitError::Missing)?;
+        command.stdin(asked).stdout(answer.try_clone()?).stderr(said.try_clone()?);
+        let child = host::lead_group(&mut command).spawn().map_err(GitError::Missing)?;
         let succeeded = self.wait(what, child, &Watched { folder, said: [&answer, &said] })?;
         answer.rewind()?;
         said.rewind()?;
@@ -219,9 +211,7 @@ impl Git {
             thread::sleep(pause);
             pause = (pause * 2).min(LOOK);
         };
-        if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-            let _ = kill_process_group(group, Signal::KILL);
-        }
+        host::end_group(&mut child);
         child.wait()?;
         self.measure(watched)?;
         end

@@ -1,8 +1,6 @@
 //! What a commit holds, read from git's own listing before anything is written.
 
 use std::collections::HashMap;
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,6 +8,7 @@ use attest_core::artifact::ArtifactDigest;
 use attest_core::statement::{Sha256, TreeEntry, TreeMode, tree_sha256};
 
 use super::error::GitError;
+use crate::host;
 use crate::rebuild::tree::{SourceFile, Tree, points_inside};
 
 /// The most files in a commit, as in an sdist.
@@ -45,7 +44,7 @@ impl Listing {
             };
             let tab = line.iter().position(|b| *b == b'\t').ok_or_else(refuse)?;
             let head = std::str::from_utf8(&line[..tab]).map_err(|_| refuse())?;
-            let path = PathBuf::from(OsStr::from_bytes(&line[tab + 1..]));
+            let path = host::path_of(&line[tab + 1..]);
             let [mode, kind, blob, size] = head.split_ascii_whitespace().collect::<Vec<_>>()[..] else {
                 return Err(refuse());
             };
@@ -103,14 +102,14 @@ impl Contents {
 
     fn add(&mut self, one: &Listed, content: &[u8], digest: Sha256, time: Duration) -> Result<(), GitError> {
         let path = one.path.clone();
-        let entry = TreeEntry::new(path.as_os_str().as_bytes(), one.mode, digest);
+        let entry = TreeEntry::new(path.as_os_str().as_encoded_bytes(), one.mode, digest);
         self.entries.push(entry.ok_or_else(|| GitError::Path { path: path.clone() })?);
         if content.starts_with(LFS_POINTER) {
             self.pointers.push(path.clone());
         }
         let mode = match one.mode {
             TreeMode::Link => {
-                let target = PathBuf::from(OsStr::from_bytes(content));
+                let target = host::path_of(content);
                 if content.is_empty() || content.contains(&0) || !points_inside(&path, &target) {
                     return Err(GitError::Link { path, target });
                 }
@@ -134,7 +133,7 @@ fn check_path(path: &Path) -> Result<(), GitError> {
     if path.as_os_str().is_empty() || path.is_absolute() {
         return refuse();
     }
-    for part in path.as_os_str().as_bytes().split(|b| *b == b'/') {
+    for part in path.as_os_str().as_encoded_bytes().split(|b| *b == b'/') {
         let text = String::from_utf8_lossy(part);
         let is_gits_own = GITS_OWN.iter().any(|name| text.trim_end_matches(['.', ' ']).eq_ignore_ascii_case(name));
         if matches!(part, b"" | b"." | b"..") || is_gits_own {

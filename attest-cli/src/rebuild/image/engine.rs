@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Output, Stdio};
 
@@ -10,6 +9,7 @@ use anyhow::{Context as _, ensure};
 use attest_core::recipe::ImageRef;
 
 use crate::exit::{Exit, Failure};
+use crate::host;
 use crate::sandbox::{BUILD, Limits, SandboxError, supervise};
 
 /// In the order of preference: podman needs no daemon and no root.
@@ -73,13 +73,10 @@ impl Engine {
         let log = File::options().create(true).append(true).open(log)?;
         let name =
             format!("attest-{}", folder.file_name().unwrap_or_default().to_string_lossy().trim_start_matches('.'));
-        let child = Command::new(self.program)
-            .args(self.arguments(folder, script, &name, limits))
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .process_group(0)
-            .spawn()?;
+        let mut command = Command::new(self.program);
+        command.args(self.arguments(folder, script, &name, limits));
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        let child = host::lead_group(&mut command).spawn()?;
         let end = supervise(child, folder, limits);
         if end.is_err() {
             // The client is gone; what it started is not.
@@ -111,10 +108,9 @@ impl Engine {
             self.image.to_string().into(),
             format!("{BUILD}/run/{script}").into(),
         ]);
-        if self.program == "docker" {
-            // Its root is the machine's; podman's is whoever runs it.
-            let user = format!("--user={}:{}", rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
-            words.insert(1, user.into());
+        // Its root is the machine's; podman's is whoever runs it.
+        if let Some(user) = host::user().filter(|_| self.program == "docker") {
+            words.insert(1, format!("--user={user}").into());
         }
         words
     }

@@ -6,12 +6,12 @@
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
-use std::fs::{self, File, FileTimes, Permissions};
+use std::fs::{self, File, FileTimes};
 use std::io::{self, Read};
-use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, SystemTime};
+
+use crate::host;
 
 const MAX_ENTRIES: u64 = 2_000_000;
 const MAX_UNPACKED: u64 = 32 << 30;
@@ -95,17 +95,17 @@ impl Unpacker {
                 continue;
             };
             let place = self.place(&below, &path)?;
-            match name.as_bytes().strip_prefix(WHITEOUT) {
-                Some(_) if name.as_bytes() == OPAQUE => {
+            match name.as_encoded_bytes().strip_prefix(WHITEOUT) {
+                Some(_) if name.as_encoded_bytes() == OPAQUE => {
                     let folder = place.parent().unwrap_or(&self.root).to_owned();
                     self.prune(&folder, &ours)?;
                 }
                 Some(hidden) => {
-                    let hidden = OsStr::from_bytes(hidden);
-                    if matches!(hidden.as_bytes(), b"" | b"." | b"..") {
+                    if matches!(hidden, b"" | b"." | b"..") {
                         return Err(UnpackError::Path { path });
                     }
-                    if !ours.contains(&below.with_file_name(hidden)) {
+                    let hidden = host::path_of(hidden);
+                    if !ours.contains(&below.with_file_name(&hidden)) {
                         remove(&place.with_file_name(hidden))?;
                     }
                 }
@@ -152,13 +152,13 @@ impl Unpacker {
                     fs::create_dir(place)?;
                 }
                 // Later layers write below it, as we do.
-                fs::set_permissions(place, Permissions::from_mode(mode | 0o700))?;
+                host::set_mode(place, mode | 0o700)?;
             }
             tar::EntryType::Regular | tar::EntryType::Continuous => {
                 remove(place)?;
                 let mut file = File::create_new(place)?;
                 io::copy(entry, &mut file)?;
-                file.set_permissions(Permissions::from_mode(mode | 0o600))?;
+                host::set_mode(place, mode | 0o600)?;
                 // Python believes compiled files by the time of their source.
                 let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(entry.header().mtime()?));
                 if let Some(time) = time {
@@ -167,7 +167,7 @@ impl Unpacker {
             }
             tar::EntryType::Symlink => {
                 remove(place)?;
-                symlink(entry.link_name()?.unwrap_or_default(), place)?;
+                host::symlink(&entry.link_name()?.unwrap_or_default(), place)?;
             }
             tar::EntryType::Link => {
                 let target = entry.link_name()?.unwrap_or_default().into_owned();

@@ -4,9 +4,9 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use rustix::fs::{CWD, RenameFlags, renameat_with};
-use rustix::io::Errno;
 use tempfile::TempDir;
+
+use crate::host;
 
 /// Puts `folder` at `path`. Whoever looks sees the old folder whole or the new one: the two are exchanged in one step.
 /// If we crash before that, the new one is left under its temporary name; after it, the old one.
@@ -22,18 +22,14 @@ pub(super) fn put(folder: TempDir, path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(error),
     }
-    match renameat_with(CWD, folder.path(), CWD, path, RenameFlags::EXCHANGE) {
-        Ok(()) => {}
+    if !host::exchange(folder.path(), path)? {
         // A file system that cannot exchange: for a moment there is none at `path`, but never a half.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
-            let parent = folder.path().parent().unwrap_or(Path::new("."));
-            let old = tempfile::Builder::new().prefix(super::PARTIAL).tempdir_in(parent)?;
-            fs::rename(path, old.path())?;
-            fs::rename(folder.path(), path)?;
-            let _moved = folder.keep();
-            return old.close();
-        }
-        Err(error) => return Err(error.into()),
+        let parent = folder.path().parent().unwrap_or(Path::new("."));
+        let old = tempfile::Builder::new().prefix(super::PARTIAL).tempdir_in(parent)?;
+        fs::rename(path, old.path())?;
+        fs::rename(folder.path(), path)?;
+        let _moved = folder.keep();
+        return old.close();
     }
     // What is under the temporary name now is the old one.
     folder.close()

@@ -1,0 +1,38 @@
+//! What differs between operating systems, and nothing else: the rest of the program is written for all of them.
+//!
+//! [`unix`] and [`windows`] have the same functions. What one of them has no word for is said at the function; what only
+//! Linux has (clean rooms) is refused by name, by [`needs_linux`], before anything is begun.
+//!
+//! `.ci/portable` holds the other modules to this: no name of one system outside of here.
+
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(unix)]
+pub(crate) use unix::{
+    Ending, account, end_group, exchange, free, home, is_file_of, lead_group, mode, path_of, private, set_link_time,
+    set_mode, symlink, sync_folder, system_policy, user,
+};
+#[cfg(windows)]
+pub(crate) use windows::{
+    Ending, account, end_group, exchange, free, home, is_file_of, lead_group, mode, path_of, private, set_link_time,
+    set_mode, symlink, sync_folder, system_policy, user,
+};
+
+use crate::exit::{Exit, Failure};
+
+/// Rooms are made of Linux's namespaces.
+///
+/// # Errors
+/// Everywhere else.
+pub(crate) fn needs_linux(command: &str) -> anyhow::Result<()> {
+    if cfg!(target_os = "linux") {
+        return Ok(());
+    }
+    let found = format!("expected Linux for `attest {command}`, found {}", std::env::consts::OS);
+    Err(Failure::new(Exit::Usage, found)
+        .hint("run it in a Linux machine or container; everything else works here")
+        .into())
+}
