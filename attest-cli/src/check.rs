@@ -104,7 +104,8 @@ pub(crate) fn check(options: &Options, progress: &dyn Fn(&str)) -> anyhow::Resul
     let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let scratch = Scratch::new(if name.is_empty() { "project" } else { &name })?;
     let [first, second] = scratch.trees();
-    let wishes = Wishes { same: options.same.clone(), set: options.set.iter().map(|(name, _)| name.clone()).collect() };
+    let set = options.set.iter().map(|(name, _)| name.clone()).collect();
+    let wishes = Wishes { same: options.same.clone(), set, command: options.command.is_some() };
     let mut plan = Plan::make(&wishes, [&first, &second]);
     let builder = builder(options, &tree, &scratch, &plan, progress)?;
     if matches!(builder, Builder::Command(_)) && !bench::shows_order(&scratch.file("order"))? {

@@ -1,15 +1,23 @@
 //! What differs between operating systems, and nothing else: the rest of the program is written for all of them.
 //!
-//! [`unix`] and [`windows`] have the same functions. What one of them has no word for is said at the function; what only
+//! `unix` and `windows` have the same functions, `linux` and `others` have. What one of them has no word for is said at the function; what only
 //! Linux has (clean rooms) is refused by name, by [`needs_linux`], before anything is begun.
 //!
 //! `.ci/portable` holds the other modules to this: no name of one system outside of here.
 
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(not(target_os = "linux"))]
+mod others;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
 mod windows;
 
+#[cfg(target_os = "linux")]
+pub(crate) use linux::{FewerCpus, step_back};
+#[cfg(not(target_os = "linux"))]
+pub(crate) use others::{FewerCpus, step_back};
 #[cfg(unix)]
 pub(crate) use unix::{
     Ending, account, end_group, exchange, free, home, is_file_of, lead_group, mode, path_of, private, set_link_time,

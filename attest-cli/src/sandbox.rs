@@ -24,6 +24,7 @@ use crate::interrupt;
 use crate::pip::Interpreter;
 
 pub(crate) mod folder;
+pub(crate) mod load;
 mod mounts;
 
 pub(crate) use folder::RoomFolder;

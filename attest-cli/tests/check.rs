@@ -55,10 +55,14 @@ impl Project {
 
     /// Through the project's own hook.
     fn hook(&self, mischief: &str) -> Answer {
+        self.hook_with(&[], mischief)
+    }
+
+    fn hook_with(&self, arguments: &[&str], mischief: &str) -> Answer {
         let system = "[build-system]\nrequires = []\nbuild-backend = 'build'\nbackend-path = ['.']\n";
         fs::write(self.path("pyproject.toml"), system).unwrap();
         fs::write(self.path("mischief"), mischief).unwrap();
-        Answer::of(&self.attest(&["--output-format", "json"]).output().unwrap())
+        Answer::of(&self.attest(&["--output-format", "json"]).args(arguments).output().unwrap())
     }
 
     fn git(&self, arguments: &[&str]) {
@@ -170,8 +174,22 @@ fn the_order_of_a_folder_is_another_one_for_the_project_s_own_hook() {
     let project = Project::new();
     project.hook("order").blames("order", "sorted(os.listdir(");
     project.hook("scandir").blames("order", "sorted(os.listdir(");
-    project.hook("honest").passes();
+    let honest = project.hook("honest");
+    honest.passes();
+    assert!(honest.texts("varied", "name").iter().any(|name| name == "load"));
     project.leaves_nothing();
+}
+
+#[test]
+fn a_hook_that_writes_the_day_is_caught_by_another_day() {
+    if std::process::Command::new("faketime").arg("--version").output().is_err() {
+        assert!(std::env::var_os("CI").is_none(), "expected faketime in CI");
+        return;
+    }
+    let project = Project::new();
+    // The same in both builds, unless the calendar moves: the zone is one, and the builds are seconds apart.
+    project.hook("date").blames("time", "SOURCE_DATE_EPOCH");
+    project.hook_with(&["--same", "date"], "date").passes();
 }
 
 #[test]

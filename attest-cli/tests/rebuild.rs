@@ -249,6 +249,17 @@ fn two_builds_that_disagree_are_nondeterministic_and_not_called_different() {
 }
 
 #[test]
+fn a_build_that_writes_how_many_cpus_it_has_is_nondeterministic() {
+    if thread::available_parallelism().unwrap().get() < 2 {
+        return skip("this machine has one CPU");
+    }
+    let project = Project::new("cpus", 1, &[]);
+    let output = project.rebuild(&[]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert_eq!(project.record()["verdict"], "NONDETERMINISTIC");
+}
+
+#[test]
 fn a_build_that_hangs_is_ended_with_everything_it_started() {
     for isolation in [&[][..], &["--isolation", "none"]] {
         let project = Project::new("hang", 1, &[]);

@@ -12,11 +12,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use super::backend::Backend;
 use super::made::{self, Made, Patterns};
 use super::scratch::{Place, Scratch};
-use super::variation::{Plan, Side, Variation};
+use super::variation::{DAYS_LATER, Plan, Side, Variation};
 use super::worktree::WorkTree;
 use crate::host;
 use crate::interrupt;
 use crate::rebuild::build::end_of_log;
+use crate::sandbox::load::Load;
 
 /// How often a running build is looked at.
 const LOOK: Duration = Duration::from_millis(10);
@@ -119,12 +120,14 @@ impl Bench<'_> {
             Builder::Command(words) => words.clone(),
             Builder::Backend(backend) => backend.command(&place, &folder, side)?,
         };
-        let (began, start) = (seconds(), Instant::now());
+        let moved = if side.has(Variation::Date) { DAYS_LATER * 86_400 } else { 0 };
+        let (began, start) = (seconds() + moved, Instant::now());
+        let _load = side.has(Variation::Load).then(Load::begin);
         self.run(&words, &folder, &place, side, umask)?;
         let built = Built {
             files: made::collect(&folder, self.patterns, |path| self.tree.has(path))?,
             began,
-            ended: seconds(),
+            ended: seconds() + moved,
             took: start.elapsed(),
         };
         if built.files.is_empty() {
@@ -179,6 +182,11 @@ impl Bench<'_> {
         {
             chain.extend(["taskset", "--cpu-list", list].map(OsString::from));
         }
+        if side.has(Variation::Date)
+            && let Some(offset) = self.plan.value(Variation::Date, side)
+        {
+            chain.extend(["faketime", "-f", offset].map(OsString::from));
+        }
         chain.extend(words.iter().cloned());
         let mut command = Command::new(&chain[0]);
         command.args(&chain[1..]);
@@ -215,7 +223,17 @@ impl Bench<'_> {
                     }
                     command.env("HOME", value);
                 }
-                Variation::Path | Variation::Order | Variation::Umask | Variation::Host | Variation::Cpus => {}
+                // Times of files stay true.
+                Variation::Date if side.has(Variation::Date) => {
+                    command.env("NO_FAKE_STAT", "1");
+                }
+                Variation::Path
+                | Variation::Order
+                | Variation::Umask
+                | Variation::Host
+                | Variation::Cpus
+                | Variation::Load
+                | Variation::Date => {}
             }
         }
         for (name, value) in self.set {

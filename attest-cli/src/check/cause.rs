@@ -35,6 +35,8 @@ pub(crate) enum Cause {
     Host,
     /// How many CPUs there are.
     Cpus,
+    /// How busy they are.
+    Load,
     /// Two builds alike in all that is varied differ: a clock, or something random.
     Repeat,
     /// Not found.
@@ -58,6 +60,7 @@ impl Cause {
             Self::User => "the user",
             Self::Host => "the name of the machine",
             Self::Cpus => "the number of CPUs",
+            Self::Load => "how busy the machine is: the order in which parallel work ends",
             Self::Repeat => "a clock or something random: it differs even when nothing is varied",
             Self::Unknown => "something that was not found",
         }
@@ -77,6 +80,8 @@ impl From<Variation> for Cause {
             Variation::User => Self::User,
             Variation::Host => Self::Host,
             Variation::Cpus => Self::Cpus,
+            Variation::Load => Self::Load,
+            Variation::Date => Self::Time,
         }
     }
 }

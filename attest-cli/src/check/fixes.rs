@@ -152,6 +152,7 @@ mod tests {
             Cause::User,
             Cause::Host,
             Cause::Cpus,
+            Cause::Load,
             Cause::Repeat,
             Cause::Unknown,
         ] {

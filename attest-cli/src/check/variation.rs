@@ -31,11 +31,18 @@ pub(crate) enum Variation {
     Host,
     /// How many CPUs may be used.
     Cpus,
+    /// How busy the machine is.
+    Load,
+    /// What day it is.
+    Date,
 }
+
+/// How much later the second build believes to be: another year, month and day.
+pub(crate) const DAYS_LATER: u64 = 400;
 
 impl Variation {
     /// In the order in which they are suspected.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Path,
         Self::HashSeed,
         Self::Order,
@@ -46,6 +53,8 @@ impl Variation {
         Self::User,
         Self::Host,
         Self::Cpus,
+        Self::Load,
+        Self::Date,
     ];
 
     /// As `--same` takes it.
@@ -61,6 +70,8 @@ impl Variation {
             Self::User => "user",
             Self::Host => "host",
             Self::Cpus => "cpus",
+            Self::Load => "load",
+            Self::Date => "date",
         }
     }
 
@@ -72,7 +83,7 @@ impl Variation {
             Self::Zone => &["TZ"],
             Self::Home => &["HOME"],
             Self::User => &["USER", "LOGNAME", "USERNAME"],
-            Self::Path | Self::Order | Self::Umask | Self::Host | Self::Cpus => &[],
+            Self::Path | Self::Order | Self::Umask | Self::Host | Self::Cpus | Self::Load | Self::Date => &[],
         }
     }
 }
@@ -125,6 +136,8 @@ pub(crate) struct Wishes {
     pub(crate) same: Vec<Variation>,
     /// Names of `--set`, which decide.
     pub(crate) set: Vec<String>,
+    /// A command builds, which may use the network.
+    pub(crate) command: bool,
 }
 
 /// All variations of a run.
@@ -135,8 +148,7 @@ pub(crate) struct Plan {
 }
 
 /// What no run varies, and why.
-const NEVER: [(&str, &str); 5] = [
-    ("date", "the second build is later, by the time that the first took; the calendar is not moved"),
+const NEVER: [(&str, &str); 4] = [
     ("machine", "one kernel, one processor, one filesystem"),
     ("tools", "one interpreter, one compiler, one libc; what CMD downloads is as new as the index is at that moment"),
     ("account", "one numeric user and group"),
@@ -194,6 +206,10 @@ impl Wishes {
             return Some(format!("{name} is set (--set)"));
         }
         // Nobody has this one by accident: it is a fix, and a fix is not undone.
+        if variation == Variation::Date && self.command {
+            // A year from now no certificate is valid.
+            return Some("CMD may use the network, which needs today's: the second build is only later".to_owned());
+        }
         let fixed = variation == Variation::HashSeed && std::env::var_os("PYTHONHASHSEED").is_some();
         fixed.then(|| "PYTHONHASHSEED is set".to_owned())
     }
@@ -220,6 +236,8 @@ fn values(variation: Variation, [first, second]: [&Path; 2]) -> Result<(String, 
         Variation::User => pair("attest-user-one", "attest-user-two"),
         Variation::Host => host(),
         Variation::Cpus => cpus(),
+        Variation::Load => pair("as it is", "every CPU is busy"),
+        Variation::Date => date(),
     }
 }
 
@@ -269,6 +287,17 @@ fn cpus() -> Result<(String, String), String> {
     Ok((allowed.to_owned(), fewer))
 }
 
+/// Another day, for what asks the C library.
+fn date() -> Result<(String, String), String> {
+    let later = format!("+{DAYS_LATER}d");
+    let year = |command: &mut Command| said(command.args(["date", "+%Y"]));
+    let moved = year(Command::new("faketime").args(["-f", &later]));
+    if moved.is_none() || moved == year(&mut Command::new("env")) {
+        return Err("faketime is not installed: the second build is only later".to_owned());
+    }
+    Ok(("today".to_owned(), later))
+}
+
 /// `0-3` without 3, `0,2` without 2; nothing where only one is left.
 fn without_last(list: &str) -> Option<String> {
     let (before, range) = list.rsplit_once(',').unwrap_or(("", list));
@@ -309,7 +338,7 @@ mod tests {
 
     #[test]
     fn what_is_wished_to_be_the_same_is_said_not_to_be_varied() {
-        let wishes = Wishes { same: vec![Variation::Umask], set: vec!["TZ".to_owned()] };
+        let wishes = Wishes { same: vec![Variation::Umask], set: vec!["TZ".to_owned()], command: true };
         let plan = plan(&wishes);
         assert!(plan.value(Variation::Umask, &plan.second()).is_none());
         assert!(plan.value(Variation::Zone, &plan.second()).is_none());

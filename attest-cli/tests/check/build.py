@@ -26,6 +26,7 @@ CONTENT = {
     "home": lambda: os.path.expanduser("~"),
     "user": getpass.getuser,
     "host": platform.node,
+    "date": lambda: time.strftime("%Y-%m", time.gmtime()),
     "cpus": lambda: str(len(os.sched_getaffinity(0))),
     "repeat": lambda: str(uuid.uuid4()),
 }

@@ -61,6 +61,8 @@ def build_wheel(out, config_settings=None, metadata_directory=None):
         core = "reached = %r\n" % (reached(),)
     elif mischief == "clock":
         core = "built = %r\n" % (time.time_ns(),)
+    elif mischief == "cpus":
+        core = "cpus = %r\n" % (len(os.sched_getaffinity(0)),)
     elif mischief == "hang":
         subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)  # @MARK@"])
         time.sleep(600)
