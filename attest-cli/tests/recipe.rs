@@ -13,6 +13,9 @@ use attest_core::artifact::ArtifactDigest;
 use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json};
 
+#[path = "recipe/podman.rs"]
+mod podman;
+
 const BACKEND: &str = include_str!("rebuild/backend.py");
 const PYPROJECT: &str = "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n";
 const WHEEL: &str = "demo-1.0-py3-none-any.whl";
@@ -438,13 +441,14 @@ fn a_recipe_and_a_statement_on_a_web_server_are_held_to_their_digests() {
     assert!(text(&output).contains("expected the source that the statement names"), "{}", text(&output));
 }
 
-/// The image of a shell and `cp`: from this machine, with the libraries that they need, as a layer.
-fn image(folder: &Path) -> String {
+/// Programs of this machine, with the libraries that they need, as a layer.
+fn layer(programs: &[&str]) -> Vec<u8> {
     let mut tar = tar::Builder::new(Vec::new());
-    let mut files: Vec<String> = vec!["/bin/sh".to_owned(), "/bin/cp".to_owned()];
-    for program in ["/bin/sh", "/bin/cp"] {
+    let mut files: Vec<String> = Vec::new();
+    for program in programs {
         let ldd = Command::new("ldd").arg(program).output().unwrap();
         let listed = String::from_utf8(ldd.stdout).unwrap();
+        files.push((*program).to_owned());
         files.extend(listed.split_whitespace().filter(|word| word.starts_with('/')).map(str::to_owned));
     }
     files.sort();
@@ -457,6 +461,11 @@ fn image(folder: &Path) -> String {
         header.set_mtime(0);
         tar.append_data(&mut header, &file[1..], content.as_slice()).unwrap();
     }
+    tar.into_inner().unwrap()
+}
+
+/// The image of a shell and `cp`.
+fn image(folder: &Path) -> String {
     let blobs = folder.join("blobs/sha256");
     fs::create_dir_all(&blobs).unwrap();
     fs::write(folder.join("oci-layout"), "{\"imageLayoutVersion\":\"1.0.0\"}").unwrap();
@@ -469,7 +478,7 @@ fn image(folder: &Path) -> String {
     let config =
         json!({ "os": "linux", "architecture": architecture, "config": { "Env": ["PATH=/bin", "IN_IMAGE=yes"] } });
     let config = blob(config.to_string().as_bytes());
-    let layer = blob(&tar.into_inner().unwrap());
+    let layer = blob(&layer(&["/bin/sh", "/bin/cp"]));
     let manifest = blob(json!({ "config": config, "layers": [layer] }).to_string().as_bytes());
     format!("registry.example/demo@{}", manifest["digest"].as_str().unwrap())
 }

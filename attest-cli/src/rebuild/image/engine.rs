@@ -123,11 +123,13 @@ impl Engine {
     }
 }
 
-/// What every container of ours is run with.
+/// What every container of ours is run with. An engine's own limits of files and processes may be more than it may set
+/// itself (podman as a root without CAP_SYS_RESOURCE), and are others on every machine.
 fn closed() -> impl Iterator<Item = &'static str> {
     ["--rm", "--pull=never", "--network=none", "--read-only", "--cap-drop=all", "--hostname=build"]
         .into_iter()
         .chain(["--security-opt=no-new-privileges", "--security-opt=label=disable"])
+        .chain(["--ulimit=nofile=1024:1024", "--ulimit=nproc=4096:4096"])
 }
 
 #[cfg(test)]
