@@ -174,6 +174,19 @@ impl Envelope {
         Ok(Self { pae, payload_at: header.len(), signature })
     }
 
+    /// From its two parts, as they are kept where an envelope is not.
+    ///
+    /// # Errors
+    /// As [`Envelope::new`].
+    pub(crate) fn from_parts(payload: Vec<u8>, signature: Vec<u8>) -> Result<Self, EnvelopeError> {
+        Self::new(payload, Signature::from_bytes(signature)?)
+    }
+
+    /// The one signature, as it stands in the envelope.
+    pub(crate) fn signature_bytes(&self) -> &[u8] {
+        self.signature.as_bytes()
+    }
+
     /// The canonical form: the leaf of the log.
     pub fn to_bytes(&self) -> Vec<u8> {
         canonical(self.payload(), self.signature.as_bytes())

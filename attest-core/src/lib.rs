@@ -14,6 +14,7 @@
 //! | [`ijson`], [`statement`], [`envelope`], [`key`] | what a rebuilder says, and how it is signed |
 //! | [`recipe`] | how a wheel is rebuilt: knobs as data |
 //! | [`negatives`] | docs/negatives.md: the list that shows what is withheld |
+//! | [`lockfile`] | docs/lock.md: `attest.lock`, evidence beside a project's lock |
 //! | [`policy`], [`votes`], [`dissent`], [`verify`] | what counts |
 //! | [`escape`] | text of strangers on a terminal |
 //! | [`api`] | the JSON of the log's HTTP API |
@@ -28,6 +29,7 @@ pub mod escape;
 pub mod fork;
 pub mod ijson;
 pub mod key;
+pub mod lockfile;
 pub mod merkle;
 pub mod negatives;
 pub mod note;
