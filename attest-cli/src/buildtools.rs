@@ -165,7 +165,7 @@ fn item(uri: &str, digest: ArtifactDigest) -> Option<Item> {
     let name = format!("{} {}", project.as_str(), version.as_str());
     let wanted = Box::new(Wanted { digest, name: WantedName::Release { project, version } });
     let place = Place::file(Path::new("build requirements"));
-    Some(Item { name, place, question: Question::File { wanted, url: None } })
+    Some(Item::new(name, place, Question::File { wanted, url: None }))
 }
 
 /// The builds that an answer's votes speak of. Their signatures were checked when they became votes.

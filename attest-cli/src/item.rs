@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use attest_core::{artifact::ArtifactDigest, verify::Wanted};
+use attest_core::{
+    artifact::{ArtifactDigest, ProjectName, Version},
+    verify::Wanted,
+};
 
 /// One thing of the input. Every one of them is counted (docs/TRUST.md 1.4).
 #[derive(Clone, Debug)]
@@ -15,6 +18,39 @@ pub(crate) struct Item {
     /// Where it stands.
     pub(crate) place: Place,
     pub(crate) question: Question,
+    /// The package that it is a file of, where a lock says so.
+    pub(crate) package: Option<Box<Package>>,
+}
+
+impl Item {
+    /// A thing by itself: nothing says which package it belongs to.
+    pub(crate) fn new(name: impl Into<String>, place: Place, question: Question) -> Self {
+        Self { name: name.into(), place, question, package: None }
+    }
+}
+
+/// What a lock says about the package that a file belongs to.
+#[derive(Clone, Debug)]
+pub(crate) struct Package {
+    pub(crate) project: ProjectName,
+    /// None where only a build tells.
+    pub(crate) version: Option<Version>,
+    pub(crate) form: Form,
+    /// The lock's digest of this file, whatever the question about it is: what is not asked about is named by it too.
+    pub(crate) digest: Option<ArtifactDigest>,
+    /// Who brings it in, `requests 2.34.2`; empty where the lock does not say, or for what the project itself names.
+    pub(crate) required_by: Vec<String>,
+}
+
+/// What a package can be installed from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Wheel,
+    Sdist,
+    /// A checkout of version control.
+    Vcs,
+    /// A folder.
+    Folder,
 }
 
 /// A file, or a line of one.
@@ -77,6 +113,14 @@ pub(crate) enum GateError {
     MalformedHash { found: String },
     #[error("expected NAME==VERSION, found {found:?}")]
     NotPinned { found: String },
+    #[error("listed for {expected}, but its name says {found:?}")]
+    OtherName { expected: String, found: String },
+    #[error("also listed in line {line}, with another hash")]
+    TwoHashes { line: usize },
+    #[error("a second form of the file ({found:?}) with a hash of its own, which an installer may take instead")]
+    SecondForm { found: String },
+    #[error("no file: an installer could only take one that the lock does not name")]
+    NoFile,
     /// docs/TRUST.md 1.5: proven, so an alarm.
     #[error("the file is not what it is pinned to: its bytes have sha256:{found}")]
     Mismatch { found: ArtifactDigest },
@@ -90,6 +134,10 @@ impl GateError {
             Self::OtherHash { .. } => "other-hash",
             Self::MalformedHash { .. } => "malformed-hash",
             Self::NotPinned { .. } => "not-pinned",
+            Self::OtherName { .. } => "other-name",
+            Self::TwoHashes { .. } => "two-hashes",
+            Self::SecondForm { .. } => "second-form",
+            Self::NoFile => "no-file",
             Self::Mismatch { .. } => "digest-mismatch",
         }
     }
@@ -101,6 +149,10 @@ impl GateError {
             Self::OtherHash { .. } => "leave only the sha256 hashes",
             Self::MalformedHash { .. } => "a sha256 hash looks like --hash=sha256:HEX",
             Self::NotPinned { .. } => "pin it to one version with ==",
+            Self::OtherName { .. } | Self::TwoHashes { .. } | Self::SecondForm { .. } => {
+                "no tool writes such a lock: find out who did, and lock again"
+            }
+            Self::NoFile => "lock again: an entry without files cannot be installed from the lock",
             Self::Mismatch { .. } => "do not install it; get the file again from another source",
         }
     }
@@ -111,6 +163,14 @@ impl GateError {
 pub(crate) enum Elsewhere {
     #[error("only where {0}")]
     Marker(String),
+    #[error("not a wheel for {python}")]
+    Tags { python: String },
+    #[error("nothing that is installed here requires it")]
+    Unreached,
+    #[error("built only where no wheel fits; here one does")]
+    WheelFits,
+    #[error("this project itself, from its own folder")]
+    Own,
 }
 
 impl Elsewhere {
@@ -118,6 +178,10 @@ impl Elsewhere {
     pub(crate) const fn code(&self) -> &'static str {
         match self {
             Self::Marker(_) => "marker",
+            Self::Tags { .. } => "tags",
+            Self::Unreached => "unreached",
+            Self::WheelFits => "wheel-fits",
+            Self::Own => "own",
         }
     }
 }

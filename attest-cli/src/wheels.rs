@@ -34,7 +34,7 @@ pub(crate) fn item(path: &Path) -> io::Result<Item> {
             Question::NotAttestable(Unattestable::WheelName(error))
         }
     };
-    Ok(Item { name, place: Place::file(path), question })
+    Ok(Item::new(name, Place::file(path), question))
 }
 
 /// The question about every distribution in a folder, by name; other files are counted, not asked about.
@@ -49,7 +49,7 @@ pub(crate) fn folder(path: &Path) -> io::Result<(Vec<Item>, usize)> {
             items.push(item(&file)?);
         } else if Unattestable::by_name(&name) == Unattestable::Sdist {
             let question = Question::NotAttestable(Unattestable::Sdist);
-            items.push(Item { name, place: Place::file(&file), question });
+            items.push(Item::new(name, Place::file(&file), question));
         } else {
             others += 1;
         }

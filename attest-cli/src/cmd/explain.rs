@@ -99,7 +99,7 @@ fn published(project: &ProjectName, version: &Version, python: &Path, run: &Run)
         };
         let wanted = Box::new(Wanted { digest, name: WantedName::File(file.name.clone()) });
         let question = Question::File { wanted, url: Some(file.url.to_string()) };
-        items.push(Item { name: file.name, place: Place::file(Path::new("the index")), question });
+        items.push(Item::new(file.name, Place::file(Path::new("the index")), question));
     }
     if items.is_empty() {
         let message = format!("the index has no wheel of {}=={} with a sha256", project.as_str(), version.as_str());
@@ -115,7 +115,7 @@ fn by_digest(digest: ArtifactDigest, layers: &Layers, run: &Run) -> anyhow::Resu
         .into_iter()
         .map(|name| {
             let wanted = Box::new(Wanted { digest, name: WantedName::File(name.clone()) });
-            Item { name, place: Place::file(Path::new("statements")), question: Question::File { wanted, url: None } }
+            Item::new(name, Place::file(Path::new("statements")), Question::File { wanted, url: None })
         })
         .collect();
     let nothing = items.is_empty();

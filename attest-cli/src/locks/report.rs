@@ -114,7 +114,7 @@ impl Planned {
             Err(question) => (name, question),
         };
         Ok(Self {
-            item: Item { name: shown, place: Place::file(path), question },
+            item: Item::new(shown, Place::file(path), question),
             project,
             version,
             url: entry.download_info.url,

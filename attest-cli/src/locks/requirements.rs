@@ -198,11 +198,10 @@ impl Requirements {
                 let role = if matches!(meaning, Meaning::Narrow) { Role::Constraint } else { Role::Requirement };
                 self.include(&included, place, role)?;
             }
-            Meaning::Editable => self.items.push(Item {
-                name: value.to_owned(),
-                place: place.clone(),
-                question: Question::NotAttestable(Unattestable::Local),
-            }),
+            Meaning::Editable => {
+                let question = Question::NotAttestable(Unattestable::Local);
+                self.items.push(Item::new(value, place.clone(), question));
+            }
             Meaning::Source => self.sources.push((place.clone(), format!("{option} {value}"))),
             Meaning::Choice { .. } => {}
         }
@@ -240,7 +239,7 @@ fn hash_options(place: &Place, tokens: &[&str]) -> Result<Vec<String>, Requireme
 /// One item for each hash: an installer takes a file that matches any of them, so every one has to pass.
 fn items(text: &str, hashes: Vec<String>, place: &Place) -> Vec<Item> {
     let (text, marker) = split_marker(text);
-    let item = |question| Item { name: text.to_owned(), place: place.clone(), question };
+    let item = |question| Item::new(text, place.clone(), question);
     if let Some(marker) = marker.filter(|marker| marker::is_false_here(marker)) {
         return vec![item(Question::NotSelectable(Elsewhere::Marker(marker.to_owned())))];
     }
