@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use attest_core::{
-    artifact::{ArtifactDigest, ProjectName, WheelName},
+    artifact::{ArtifactDigest, ProjectName, Version, WheelName},
     policy::{Exempted, Exemption},
     time::Timestamp,
-    verify::{Asking, Connection, Evidence, Session, Verdict, Wanted, WantedName},
+    verify::{Asking, Connection, Evidence, Pinning, Reason, Session, Verdict, Wanted, WantedName},
 };
 
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
     run::{self, Run},
 };
 
+pub(crate) mod aged;
 pub(crate) mod document;
 pub(crate) mod verdicts;
 
@@ -26,6 +27,8 @@ pub(crate) mod verdicts;
 pub(crate) enum Outcome {
     /// Every policy accepts it.
     Passed,
+    /// In some policy a pin stands in for missing votes, and nothing speaks against it (docs/TRUST.md 6.4).
+    Pinned,
     /// Some policy exempts it, and the others accept it.
     Exempt,
     Refused,
@@ -40,7 +43,7 @@ impl Outcome {
     /// What cannot be attested does not pass: only an exemption lets it.
     pub(crate) const fn exit(self) -> Exit {
         match self {
-            Self::Passed | Self::Exempt | Self::NotSelectable => Exit::Pass,
+            Self::Passed | Self::Pinned | Self::Exempt | Self::NotSelectable => Exit::Pass,
             Self::Refused | Self::NotAttestable => Exit::Refused,
             Self::Undecided => Exit::Undecided,
             Self::Alarm => Exit::Alarm,
@@ -76,6 +79,28 @@ pub(crate) struct Judgement<'p> {
 }
 
 impl Judgement<'_> {
+    /// The pin that stands in for votes.
+    pub(crate) fn pinning(&self) -> Option<&Pinning> {
+        match &self.word {
+            Word::Verdict { verdict, .. } => match &**verdict {
+                Verdict::Pinned(pinning) => Some(pinning),
+                Verdict::Accepted(_) | Verdict::Rejected(_) => None,
+            },
+            Word::Exempt(_) => None,
+        }
+    }
+
+    /// Refused because it is no wheel, and nothing worse is known of it.
+    fn is_unattestable(&self) -> bool {
+        match &self.word {
+            Word::Verdict { verdict, .. } => {
+                let reasons = verdict.reasons();
+                !reasons.is_empty() && reasons.iter().all(|reason| matches!(reason, Reason::NotAttestable { .. }))
+            }
+            Word::Exempt(_) => true,
+        }
+    }
+
     fn exit(&self) -> Exit {
         match &self.word {
             Word::Exempt(_) => Exit::Pass,
@@ -166,9 +191,9 @@ impl<'p> Bench<'p> {
         let word = match exempted(self.layer, wanted, url, self.now) {
             Exempted::Yes(exemption) => Word::Exempt(exemption),
             Exempted::Expired(exemption) => {
-                Word::Verdict { verdict: Box::new(self.session.verify(wanted)), expired: Some(exemption) }
+                Word::Verdict { verdict: Box::new(self.session.verify_from(wanted, url)), expired: Some(exemption) }
             }
-            Exempted::No => Word::Verdict { verdict: Box::new(self.session.verify(wanted)), expired: None },
+            Exempted::No => Word::Verdict { verdict: Box::new(self.session.verify_from(wanted, url)), expired: None },
         };
         Judgement { layer: self.layer, word }
     }
@@ -186,8 +211,12 @@ fn answer<'p>(item: &'p Item, benches: &[Bench<'p>]) -> Answer<'p> {
     let judgements: Vec<_> = benches.iter().map(|bench| bench.judge(wanted, url)).collect();
     let worst = judgements.iter().fold(Exit::Pass, |worst, judgement| worst.worst(judgement.exit()));
     let exempt = judgements.iter().any(|judgement| matches!(judgement.word, Word::Exempt(_)));
+    let pinned = judgements.iter().any(|judgement| judgement.pinning().is_some());
+    let unattestable = judgements.iter().all(Judgement::is_unattestable);
     let outcome = match Outcome::of(worst) {
+        Outcome::Passed if pinned => Outcome::Pinned,
         Outcome::Passed if exempt => Outcome::Exempt,
+        Outcome::Refused if unattestable => Outcome::NotAttestable,
         other => other,
     };
     Answer { item, outcome, judgements }
@@ -206,7 +235,16 @@ fn exempt_everywhere(layers: &Layers, wanted: &Wanted, url: Option<&str>, now: T
 
 fn project(name: &WantedName) -> Option<ProjectName> {
     match name {
-        WantedName::File(name) => WheelName::parse(name).ok().map(|wheel| wheel.project),
+        WantedName::File(name) => WheelName::parse(name).map_or_else(|_| sdist(name), |wheel| Some(wheel.project)),
         WantedName::Release { project, .. } => Some(project.clone()),
     }
+}
+
+/// The project of a source distribution. Votes are about wheels, but an exemption may be about its very bytes
+/// (docs/TRUST.md 6.2, 6.3).
+fn sdist(name: &str) -> Option<ProjectName> {
+    let stem = name.strip_suffix(".tar.gz").or_else(|| name.strip_suffix(".zip"))?;
+    let (project, version) = stem.rsplit_once('-')?;
+    Version::new(version).ok()?;
+    ProjectName::new(project).ok()
 }

@@ -9,12 +9,13 @@ mod error;
 mod file;
 mod package;
 mod party;
+mod ratchet;
 
-use self::package::PackageRule;
 pub use self::{
     error::{Holder, PolicyError, PolicyErrorKind, Role},
-    package::{Exempted, Exemption, Pattern, Repository, Rule},
+    package::{Exempted, Exemption, ExemptionScope, PackageRule, Pattern, Repository, Rule},
     party::{Auditor, GroupName, IndexRange, MAX_NAME, Party, PartyName, PolicyLog, Status, Witness},
+    ratchet::{NoEntry, Ratchet, RatchetEntry, Release},
 };
 use crate::{
     artifact::{ArtifactDigest, ProjectName},
@@ -51,6 +52,34 @@ pub struct Policy {
     packages: Vec<PackageRule>,
     exemptions: Vec<Exemption>,
     dismissals: Vec<Dismissal>,
+    ratchet: Option<Ratchet>,
+    includes: Vec<Include>,
+}
+
+/// Another policy, of an organisation for example, that judges as a layer of its own. Named by its bytes: where they come
+/// from is nobody's say in what they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Include {
+    url: String,
+    sha256: ArtifactDigest,
+    line: usize,
+}
+
+impl Include {
+    /// `https://...` or `file:///...`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Of the policy file.
+    pub fn sha256(&self) -> ArtifactDigest {
+        self.sha256
+    }
+
+    /// Of the policy that names it.
+    pub fn line(&self) -> usize {
+        self.line
+    }
 }
 
 /// How much must be known of dissent before a file passes (docs/TRUST.md 4.4).
@@ -139,6 +168,16 @@ impl Policy {
         self.threshold
     }
 
+    /// Kinds of source that are accepted where no package rule says so.
+    pub fn accept_origin(&self) -> &Lined<Vec<Origin>> {
+        &self.accept_origin
+    }
+
+    /// Ways to arrive at the bytes that are accepted where no package rule says so.
+    pub fn accept_method(&self) -> &Lined<Vec<Method>> {
+        &self.accept_method
+    }
+
     /// How much must be known of dissent.
     pub fn negatives(&self) -> Lined<Negatives> {
         self.negatives
@@ -194,10 +233,28 @@ impl Policy {
         self.with_role(Role::Publisher)
     }
 
+    /// The package rules, in the order of the file.
+    pub fn packages(&self) -> &[PackageRule] {
+        &self.packages
+    }
+
+    /// What is taken although too few attest it.
+    pub fn ratchet(&self) -> Option<&Ratchet> {
+        self.ratchet.as_ref()
+    }
+
+    /// Other policies that judge beside this one.
+    pub fn includes(&self) -> &[Include] {
+        &self.includes
+    }
+
     /// What applies to a project: the default and all package rules that match, the strictest of each.
     pub fn rule(&self, project: &ProjectName) -> Rule {
-        let base = Rule::base(self.threshold, self.accept_origin.clone(), self.accept_method.clone());
-        base.narrowed_by(self.packages.iter().filter(|package| package.matches(project)))
+        self.base().narrowed_by(self.packages.iter().filter(|package| package.matches(project)))
+    }
+
+    fn base(&self) -> Rule {
+        Rule::base(self.threshold, self.accept_origin.clone(), self.accept_method.clone())
     }
 
     /// Whether a file is exempt. `url` is where it really comes from: without it no exemption by index applies.

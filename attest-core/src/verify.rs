@@ -24,7 +24,7 @@ pub use self::{
     heard::Unreadable,
     reason::{Reason, Severity},
     session::Session,
-    verdict::{Acceptance, Findings, LogStanding, Place, Rejection, Verdict},
+    verdict::{Acceptance, Findings, LogStanding, PinStanding, Pinning, Place, Rejection, Verdict},
 };
 use crate::{
     artifact::{ArtifactDigest, ProjectName, Version},

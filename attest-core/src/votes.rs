@@ -326,7 +326,7 @@ pub(crate) fn votes(
             Err(why) => tally.ignored.push(ignored(statement, Some(party), why)),
         }
     }
-    tally.agree(contradicting, &sources);
+    tally.agree(rule, contradicting, &sources);
     tally
 }
 
@@ -340,7 +340,7 @@ type Sources = BTreeMap<GroupName, BTreeSet<SourceClass>>;
 impl Tally {
     /// docs/TRUST.md 3.7: votes count per source, a group in two classes counts in none. `sources` are those of all that
     /// a group claims, votes or not.
-    fn agree(&mut self, contradicting: &BTreeSet<GroupName>, sources: &Sources) {
+    fn agree(&mut self, rule: &Rule, contradicting: &BTreeSet<GroupName>, sources: &Sources) {
         let split = |group: &GroupName| sources.get(group).is_some_and(|sources| sources.len() > 1);
         let mut classes: BTreeMap<SourceClass, Vec<GroupName>> = BTreeMap::new();
         for vote in &self.votes {
@@ -353,8 +353,10 @@ impl Tally {
             }
         }
         self.classes = classes.into_iter().collect();
+        // A source without the groups that must be among those who agree is none to follow, however many others name it.
+        let lacks = |groups: &[GroupName]| rule.required().iter().any(|required| !groups.contains(&required.value));
         // Stable: of two equally supported sources the first by value, the same for everybody.
-        self.classes.sort_by_key(|(_, groups)| std::cmp::Reverse(groups.len()));
+        self.classes.sort_by_key(|(_, groups)| (lacks(groups), std::cmp::Reverse(groups.len())));
         let leading = self.classes.first().map(|(source, _)| source);
         for vote in &mut self.votes {
             vote.counts = if contradicting.contains(&vote.group) {

@@ -16,5 +16,9 @@ mod logs;
 mod negatives;
 #[path = "trust/policy_file.rs"]
 mod policy_file;
+#[path = "trust/ratchet.rs"]
+mod ratchet;
+#[path = "trust/rules.rs"]
+mod rules;
 #[path = "trust/votes.rs"]
 mod votes;

@@ -51,6 +51,7 @@ impl BuildTool {
     fn standing(&self) -> &'static str {
         match self.standing {
             Standing::Judged(Outcome::Passed) => "passed",
+            Standing::Judged(Outcome::Pinned) => "pinned",
             Standing::Judged(Outcome::Exempt) => "exempt",
             Standing::Judged(Outcome::Undecided) => "undecided",
             Standing::Judged(Outcome::Alarm) => "alarm",
@@ -68,6 +69,7 @@ impl BuildTool {
     fn words(&self) -> (&'static str, Style) {
         match self.standing {
             Standing::Judged(Outcome::Passed) => ("ok", Style::Good),
+            Standing::Judged(Outcome::Pinned) => ("pinned, not attested", Style::Caution),
             Standing::Judged(Outcome::Exempt) => ("exempt, not attested", Style::Caution),
             Standing::Judged(Outcome::Undecided) => ("undecided", Style::Caution),
             Standing::Judged(Outcome::Alarm) => ("alarm", Style::Bad),

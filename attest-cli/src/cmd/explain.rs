@@ -18,7 +18,7 @@ use crate::{
     evidence::Gathered,
     exit::{Exit, Failure},
     gate::{
-        self, Answer, Judged, Judgement, Outcome, Word,
+        self, Answer, Judged, Judgement, Outcome, Word, aged,
         document::Document,
         verdicts::{self, why},
     },
@@ -226,6 +226,11 @@ fn print_judgement(judgement: &Judgement<'_>, out: &Output) -> io::Result<()> {
                 need.value, accepted.source, need.line
             ))?;
         }
+        Verdict::Pinned(pinned) => {
+            let text = format!("taken by the {} policy {file} although votes are missing", layer.owner);
+            out.line(format_args!("  {}", out.paint(Style::Caution, text)))?;
+            out.line(format_args!("    {}", aged::pin(&pinned.pin, layer)))?;
+        }
         Verdict::Rejected(rejected) => {
             let text = format!("not accepted by the {} policy {file}", layer.owner);
             out.line(format_args!("  {}", out.paint(Style::Bad, text)))?;
@@ -245,7 +250,7 @@ fn print_judgement(judgement: &Judgement<'_>, out: &Output) -> io::Result<()> {
 }
 
 fn next(answer: &Answer<'_>, out: &Output) {
-    if matches!(answer.outcome, Outcome::Passed | Outcome::Exempt) {
+    if matches!(answer.outcome, Outcome::Passed | Outcome::Pinned | Outcome::Exempt) {
         return;
     }
     let hints = answer.judgements.iter().filter_map(|judgement| match &judgement.word {

@@ -9,9 +9,13 @@ use attest_core::{
 use serde::Serialize;
 
 use crate::{
-    gate::{Answer, Judged, Judgement, Outcome, Word},
+    gate::{
+        Answer, Judged, Judgement, Outcome, Word,
+        aged::{Aged, ShownPin},
+    },
     item::Question,
     layers::{Layer, Layers},
+    run,
 };
 
 /// The whole answer.
@@ -22,6 +26,8 @@ pub(crate) struct Document<'a> {
     logs: Vec<Log<'a>>,
     files: Vec<File<'a>>,
     alarms: Vec<String>,
+    /// How many files pass without the votes of a policy, and for how long already.
+    aged: Aged,
     summary: Summary,
     exit: u8,
 }
@@ -76,6 +82,9 @@ struct Said<'a> {
     reasons: Vec<Why>,
     #[serde(skip_serializing_if = "Option::is_none")]
     exempt: Option<&'a str>,
+    /// A pin of the policy's ratchet: it stands in for votes, or can go where it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pin: Option<ShownPin>,
 }
 
 #[derive(Debug, Serialize)]
@@ -93,6 +102,7 @@ struct Why {
 struct Summary {
     checked: usize,
     passed: usize,
+    pinned: usize,
     refused: usize,
     undecided: usize,
     exempt: usize,
@@ -123,9 +133,11 @@ impl<'a> Document<'a> {
                 .collect(),
             files: judged.answers.iter().map(File::new).collect(),
             alarms: judged.gathered.alarms.iter().map(ToString::to_string).collect(),
+            aged: Aged::of(judged, run::now()),
             summary: Summary {
                 checked: judged.answers.len(),
                 passed: judged.count(Outcome::Passed),
+                pinned: judged.count(Outcome::Pinned),
                 refused: judged.count(Outcome::Refused) + judged.count(Outcome::Alarm),
                 undecided: judged.count(Outcome::Undecided),
                 exempt: judged.count(Outcome::Exempt),
@@ -170,12 +182,14 @@ impl<'a> Said<'a> {
             source: None,
             reasons: Vec::new(),
             exempt: None,
+            pin: None,
         };
         match &judgement.word {
             Word::Exempt(exemption) => said.exempt = Some(exemption.reason()),
             Word::Verdict { verdict, .. } => {
                 said.need = Some(verdict.findings().need.value);
                 said.accepted = verdict.is_accepted();
+                said.pin = verdict.findings().pin.map(|pin| ShownPin::new(pin, verdict));
                 if let Verdict::Accepted(accepted) = &**verdict {
                     said.groups = accepted.groups.iter().map(GroupName::as_str).collect();
                     said.source = Some(accepted.source.to_string());

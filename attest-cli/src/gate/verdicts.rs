@@ -8,10 +8,14 @@ use attest_core::{
 };
 
 use crate::{
-    gate::{Answer, Judged, Judgement, Outcome, Word},
+    gate::{
+        Answer, Judged, Judgement, Outcome, Word,
+        aged::{self, Aged},
+    },
     item::Question,
     layers::Layer,
     output::{Output, Style, plural},
+    run,
     wheels::is_wheel,
 };
 
@@ -32,6 +36,9 @@ pub(crate) fn print(judged: &Judged<'_>, out: &Output) -> io::Result<()> {
         out.note(unknown);
     }
     out.line(tally(judged))?;
+    for line in Aged::of(judged, run::now()).lines() {
+        out.line(line)?;
+    }
     for asked in &judged.gathered.asked {
         out.detail(format_args!("{}: {} entries, asked at {}", asked.origin, asked.size, asked.url));
     }
@@ -72,7 +79,7 @@ fn print_answer(answer: &Answer<'_>, width: usize, hints: &mut Vec<String>, out:
         }
         Question::NotAttestable(why) => out.line(format_args!("{head}  {why} ({})", answer.item.place)),
         Question::NotSelectable(elsewhere) => out.line(format_args!("{head}  {elsewhere}")),
-        Question::File { .. } if matches!(answer.outcome, Outcome::Passed | Outcome::Exempt) => {
+        Question::File { .. } if matches!(answer.outcome, Outcome::Passed | Outcome::Pinned | Outcome::Exempt) => {
             out.line(format_args!("{head}  {}", votes(answer)))
         }
         Question::File { .. } => {
@@ -97,6 +104,7 @@ fn print_answer(answer: &Answer<'_>, width: usize, hints: &mut Vec<String>, out:
 const fn shown(outcome: Outcome) -> (char, &'static str, Style) {
     match outcome {
         Outcome::Passed => (' ', "ok", Style::Good),
+        Outcome::Pinned => (' ', "pinned", Style::Caution),
         Outcome::Exempt => (' ', "exempt", Style::Caution),
         Outcome::Refused => ('x', "refused", Style::Bad),
         Outcome::Undecided => ('?', "undecided", Style::Caution),
@@ -141,8 +149,10 @@ fn word(judgement: &Judgement<'_>) -> String {
     match &**verdict {
         Verdict::Accepted(accepted) => {
             let need = accepted.findings.need.value;
-            format!("{} of {need} ({})", accepted.groups.len(), list(&accepted.groups))
+            let gone = if accepted.findings.pin.is_some() { ", so its pin can go" } else { "" };
+            format!("{} of {need} ({}){gone}", accepted.groups.len(), list(&accepted.groups))
         }
+        Verdict::Pinned(pinned) => aged::pin(&pinned.pin, layer),
         Verdict::Rejected(rejected) => {
             rejected.reasons().iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
         }
@@ -158,6 +168,7 @@ pub(crate) fn tally(judged: &Judged<'_>) -> String {
     let refused = judged.count(Outcome::Refused) + judged.count(Outcome::Alarm);
     let parts = [
         (judged.count(Outcome::Passed), "ok"),
+        (judged.count(Outcome::Pinned), "pinned"),
         (judged.count(Outcome::Exempt), "exempt"),
         (refused, "refused"),
         (judged.count(Outcome::Undecided), "undecided"),

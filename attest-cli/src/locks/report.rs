@@ -141,7 +141,12 @@ fn question(download: &Download) -> Result<(String, ArtifactDigest), Question> {
     };
     let file = file_name_from_url(&download.url).map_err(|error| Question::NotAttestable(error.into()))?;
     if !is_wheel(Path::new(&file)) {
-        return Err(Question::NotAttestable(Unattestable::by_name(&file)));
+        let what = Unattestable::by_name(&file);
+        // Nobody votes on a source distribution, but a policy may exempt its very bytes (docs/TRUST.md 6.2).
+        return match digest(archive) {
+            Ok(digest) if what == Unattestable::Sdist => Ok((file, digest)),
+            _ => Err(Question::NotAttestable(what)),
+        };
     }
     WheelName::parse(&file).map_err(|error| Question::NotAttestable(error.into()))?;
     digest(archive).map(|digest| (file, digest)).map_err(Question::Refused)

@@ -1,12 +1,13 @@
 //! From the file as written to a [`Policy`]: every rule of the format, each error at its place in the text.
 mod packages;
 mod parties;
+mod ratchet;
 mod registry;
 
 use self::registry::Registry;
 use super::{
-    Dismissal, Lined, Negatives, Policy, PolicyError, PolicyErrorKind, Role, Status, Witnessing,
-    file::{DismissTable, File, NegativesWord, WitnessWord},
+    Dismissal, GroupName, Include, Lined, Negatives, Policy, PolicyError, PolicyErrorKind, Role, Status, Witnessing,
+    file::{DismissTable, File, IncludeTable, NegativesWord, WitnessWord},
 };
 use crate::time::Timestamp;
 use std::{collections::BTreeSet, ops::Range, time::Duration};
@@ -41,20 +42,19 @@ pub(super) fn policy(text: &str) -> Result<Policy, PolicyError> {
     let auditors = parties::auditors(&mut registry, file.auditor.unwrap_or_default())?;
 
     // Votes of rebuilders count only from a log, so without one only the user's own keys can vote.
-    let voters: BTreeSet<_> = known
+    let voters: BTreeSet<GroupName> = known
         .iter()
         .filter(|party| match party.role {
             Role::Rebuilder => !logs.is_empty() && party.can_vote(),
             Role::Own => true,
             Role::Publisher | Role::Log | Role::Witness | Role::Auditor => false,
         })
-        .map(|party| &party.group)
+        .map(|party| party.group.clone())
         .collect();
-    let voters = count(&voters);
     let witness_groups = count(&witnesses.iter().map(|w| &w.group).collect());
     let auditor_groups = count(&auditors.iter().map(|a| &a.group).collect());
 
-    let threshold = at.threshold("threshold", &file.threshold, voters)?;
+    let threshold = at.threshold("threshold", &file.threshold, count(&voters))?;
     let max_age = (&file.max_checkpoint_age, &file.offline_max_age);
     let witnessing = witnessing(at, &file.witness_threshold, witness_groups, max_age)?;
     let negatives = negatives(at, &file.negatives, file.auditor_threshold.as_ref(), auditor_groups)?;
@@ -66,9 +66,11 @@ pub(super) fn policy(text: &str) -> Result<Policy, PolicyError> {
         negatives,
         witnessing,
         clock_skew: clock_skew(at, &file.clock_skew)?,
-        packages: packages::rules(at, file.package.unwrap_or_default(), threshold.value, voters)?,
+        packages: packages::rules(at, file.package.unwrap_or_default(), threshold.value, &voters)?,
         exemptions: packages::exemptions(at, file.exempt.unwrap_or_default())?,
         dismissals: dismissals(at, file.dismiss.unwrap_or_default())?,
+        ratchet: file.ratchet.map(|table| ratchet::ratchet(at, table)).transpose()?,
+        includes: includes(at, file.include.unwrap_or_default())?,
         threshold,
         parties: known,
         logs,
@@ -158,6 +160,28 @@ fn dismissals(at: Text<'_>, tables: Vec<Spanned<DismissTable>>) -> Result<Vec<Di
         .collect()
 }
 
+fn includes(at: Text<'_>, tables: Vec<Spanned<IncludeTable>>) -> Result<Vec<Include>, PolicyError> {
+    let mut includes: Vec<Include> = Vec::new();
+    for spanned in tables {
+        let line = at.line(&spanned.span());
+        let table = spanned.into_inner();
+        let url = table.url.get_ref();
+        let plain = url.bytes().all(|b| b.is_ascii_graphic() && !b"?#\\\"<>%".contains(&b));
+        let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("file://").filter(|p| p.starts_with('/')));
+        if !plain || rest.is_none_or(str::is_empty) {
+            let found = url.clone();
+            return Err(at.error(&table.url.span(), PolicyErrorKind::IncludeUrl { found }));
+        }
+        let sha256 = *table.sha256.get_ref();
+        if let Some(first) = includes.iter().find(|first| first.sha256 == sha256) {
+            let kind = PolicyErrorKind::DuplicateInclude { first_line: first.line };
+            return Err(at.error(&table.sha256.span(), kind));
+        }
+        includes.push(Include { url: table.url.into_inner(), sha256, line });
+    }
+    Ok(includes)
+}
+
 fn count<T>(set: &BTreeSet<T>) -> u32 {
     u32::try_from(set.len()).unwrap_or(u32::MAX)
 }
@@ -175,7 +199,8 @@ impl Text<'_> {
     fn error(self, span: &Range<usize>, kind: PolicyErrorKind) -> PolicyError {
         let before = self.0.get(..span.start).unwrap_or(self.0);
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        PolicyError { line: self.line(span), column, kind: Box::new(kind) }
+        let spanned = self.0.get(span.clone()).and_then(|text| text.lines().next()).unwrap_or_default();
+        PolicyError { line: self.line(span), column, width: spanned.chars().count().max(1), kind: Box::new(kind) }
     }
 
     fn lined<T: Copy>(self, value: &Spanned<T>) -> Lined<T> {

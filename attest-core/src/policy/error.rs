@@ -10,6 +10,8 @@ pub struct PolicyError {
     pub line: usize,
     /// In characters, from 1.
     pub column: usize,
+    /// How many characters of that line are meant, at least 1.
+    pub width: usize,
     /// The rule that was broken.
     #[source]
     pub kind: Box<PolicyErrorKind>,
@@ -282,6 +284,45 @@ pub enum PolicyErrorKind {
     /// `name` beside `sha256`.
     #[error("an exemption by sha256 is about one file: expected no `name` beside it")]
     ExemptionName,
+    /// A group that a rule requires and that cannot vote.
+    #[error("expected a group that can vote, found {found:?}")]
+    RequiredGroup {
+        /// As written.
+        found: String,
+    },
+    /// `since` after `expires`.
+    #[error("expected `since` before `expires`")]
+    ExemptionSpan,
+    /// Not a line of a ratchet.
+    #[error(
+        "expected `YYYY-MM-DD SHA256 NAME`, where NAME is the name of a wheel or PROJECT==VERSION, found {found:?}"
+    )]
+    RatchetEntry {
+        /// As written.
+        found: String,
+    },
+    /// A file twice in a ratchet.
+    #[error("{name} is in the ratchet already, on line {first_line}: expected each file once, pinned or attested")]
+    DuplicateEntry {
+        /// Of the file.
+        name: String,
+        /// Where it was first.
+        first_line: usize,
+    },
+    /// Where an included policy is.
+    #[error(
+        "expected the URL of a policy that starts with https:// or file:/// and has no spaces, query or escapes, found {found:?}"
+    )]
+    IncludeUrl {
+        /// As written.
+        found: String,
+    },
+    /// One policy included twice.
+    #[error("this policy is included on line {first_line} already")]
+    DuplicateInclude {
+        /// Where it was first.
+        first_line: usize,
+    },
     /// An exemption or dismissal without a reason.
     #[error("expected a reason, found an empty one")]
     EmptyReason,

@@ -36,6 +36,25 @@ pub(super) struct File {
     pub(super) package: Option<Vec<Spanned<PackageTable>>>,
     pub(super) exempt: Option<Vec<Spanned<ExemptTable>>>,
     pub(super) dismiss: Option<Vec<Spanned<DismissTable>>>,
+    pub(super) ratchet: Option<RatchetTable>,
+    pub(super) include: Option<Vec<Spanned<IncludeTable>>>,
+}
+
+/// `[ratchet]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RatchetTable {
+    pub(super) expires: Spanned<Datetime>,
+    pub(super) pins: Spanned<Vec<Spanned<String>>>,
+    pub(super) attested: Spanned<Vec<Spanned<String>>>,
+}
+
+/// `[[include]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct IncludeTable {
+    pub(super) url: Spanned<String>,
+    pub(super) sha256: Spanned<ArtifactDigest>,
 }
 
 /// `[[rebuilder]]`
@@ -107,6 +126,8 @@ pub(super) struct PackageTable {
     pub(super) accept_recipe: Option<Spanned<Vec<ArtifactDigest>>>,
     pub(super) accept_equivalent: Option<Spanned<bool>>,
     pub(super) repository: Option<Spanned<RepositoryTable>>,
+    pub(super) require_groups: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(super) index: Option<Spanned<String>>,
 }
 
 /// `{ url, ref }`
@@ -125,6 +146,7 @@ pub(super) struct ExemptTable {
     pub(super) index: Option<Spanned<String>>,
     pub(super) name: Option<Spanned<String>>,
     pub(super) reason: Spanned<String>,
+    pub(super) since: Option<Spanned<Datetime>>,
     pub(super) expires: Option<Spanned<Datetime>>,
 }
 

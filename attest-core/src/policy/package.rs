@@ -1,5 +1,5 @@
 //! Rules about single projects and files: overrides, pinned repositories, exemptions.
-use super::Lined;
+use super::{GroupName, Lined};
 use crate::{
     artifact::{ArtifactDigest, ProjectName, Version},
     statement::{Method, Origin},
@@ -79,7 +79,8 @@ impl Repository {
 
 /// One `[[package]]` entry.
 #[derive(Clone, Debug)]
-pub(super) struct PackageRule {
+pub struct PackageRule {
+    pub(super) line: usize,
     pub(super) name: Pattern,
     pub(super) threshold: Option<Lined<u32>>,
     pub(super) accept_origin: Option<Lined<Vec<Origin>>>,
@@ -87,11 +88,29 @@ pub(super) struct PackageRule {
     pub(super) accept_recipe: Option<Lined<BTreeSet<ArtifactDigest>>>,
     pub(super) accept_equivalent: Option<Lined<bool>>,
     pub(super) repository: Option<Lined<Repository>>,
+    pub(super) require_groups: Vec<Lined<GroupName>>,
+    pub(super) index: Option<Lined<String>>,
 }
 
 impl PackageRule {
-    pub(super) fn matches(&self, project: &ProjectName) -> bool {
+    /// Whether it is about a project.
+    pub fn matches(&self, project: &ProjectName) -> bool {
         self.name.matches(project.as_str())
+    }
+
+    /// The projects it is about.
+    pub fn name(&self) -> &Pattern {
+        &self.name
+    }
+
+    /// Of the policy file.
+    pub fn line(&self) -> usize {
+        self.line
+    }
+
+    /// What it says by itself, over a policy's defaults.
+    pub fn over(&self, policy: &super::Policy) -> Rule {
+        policy.base().narrowed_by(std::iter::once(self))
     }
 }
 
@@ -104,6 +123,8 @@ pub struct Rule {
     accept_recipe: Option<Lined<BTreeSet<ArtifactDigest>>>,
     accept_equivalent: Option<Lined<bool>>,
     repositories: Vec<Lined<Repository>>,
+    required: Vec<Lined<GroupName>>,
+    indexes: Vec<Lined<String>>,
 }
 
 impl Rule {
@@ -119,11 +140,14 @@ impl Rule {
             accept_recipe: None,
             accept_equivalent: None,
             repositories: Vec::new(),
+            required: Vec::new(),
+            indexes: Vec::new(),
         }
     }
 
     /// A package rule overrides the default; of several that match, each key is as strict as the strictest of those that
-    /// name it (docs/TRUST.md 1.2): the highest threshold, only what all of the lists accept, every pinned repository.
+    /// name it (docs/TRUST.md 1.2): the highest threshold, only what all of the lists accept, every pinned
+    /// repository, every required group, every index.
     pub(super) fn narrowed_by<'a>(mut self, packages: impl Iterator<Item = &'a PackageRule>) -> Self {
         let mut origins: Option<Lined<Vec<Origin>>> = None;
         let mut methods: Option<Lined<Vec<Method>>> = None;
@@ -142,6 +166,8 @@ impl Rule {
             });
             common(&mut self.accept_equivalent, package.accept_equivalent.as_ref(), |all, new| *all &= new);
             self.repositories.extend(package.repository.clone());
+            self.required.extend(package.require_groups.iter().cloned());
+            self.indexes.extend(package.index.clone());
         }
         self.accept_origin = origins.unwrap_or(self.accept_origin);
         self.accept_method = methods.unwrap_or(self.accept_method);
@@ -161,6 +187,32 @@ impl Rule {
     /// Ways to arrive at the bytes that are accepted.
     pub fn accept_method(&self) -> &Lined<Vec<Method>> {
         &self.accept_method
+    }
+
+    /// Recipes with commands of their own that are accepted, where any are listed.
+    pub fn accept_recipe(&self) -> Option<&Lined<BTreeSet<ArtifactDigest>>> {
+        self.accept_recipe.as_ref()
+    }
+
+    /// Whether `equivalent` statements vote, where a rule says so.
+    pub fn accept_equivalent(&self) -> Option<Lined<bool>> {
+        self.accept_equivalent
+    }
+
+    /// Groups that must be among those that agree.
+    pub fn required(&self) -> &[Lined<GroupName>] {
+        &self.required
+    }
+
+    /// Where the file must come from: below every one of these.
+    pub fn indexes(&self) -> &[Lined<String>] {
+        &self.indexes
+    }
+
+    /// The first index that a file is not from. A name alone could be served by any index (docs/TRUST.md 6.3), so a file
+    /// of unknown origin is from none.
+    pub(crate) fn other_index(&self, url: Option<&str>) -> Option<&Lined<String>> {
+        self.indexes.iter().find(|index| !url.is_some_and(|url| is_below(&index.value, url)))
     }
 
     /// Whether a recipe with commands of its own is listed by digest.
@@ -193,22 +245,51 @@ fn common<T: Clone>(all: &mut Option<Lined<T>>, new: Option<&Lined<T>>, intersec
 /// A file, or the files of an index, that need no votes (docs/TRUST.md 6.3).
 #[derive(Clone, Debug)]
 pub struct Exemption {
-    pub(super) scope: Scope,
+    pub(super) scope: ExemptionScope,
     pub(super) reason: String,
+    pub(super) since: Option<Timestamp>,
     pub(super) expires: Option<Timestamp>,
     pub(super) line: usize,
 }
 
-#[derive(Clone, Debug)]
-pub(super) enum Scope {
+/// What an exemption is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExemptionScope {
+    /// One file.
     File(ArtifactDigest),
-    Index { url: String, name: Option<Pattern> },
+    /// The files of an index.
+    Index {
+        /// What the real origin of the download must be below.
+        url: String,
+        /// Only projects of this name.
+        name: Option<Pattern>,
+    },
+}
+
+impl fmt::Display for ExemptionScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(digest) => write!(f, "sha256:{digest}"),
+            Self::Index { url, name: None } => write!(f, "everything from {url}"),
+            Self::Index { url, name: Some(name) } => write!(f, "{name} from {url}"),
+        }
+    }
 }
 
 impl Exemption {
+    /// What it is about.
+    pub fn scope(&self) -> &ExemptionScope {
+        &self.scope
+    }
+
     /// In the user's words.
     pub fn reason(&self) -> &str {
         &self.reason
+    }
+
+    /// When somebody made it, where the file says so.
+    pub fn since(&self) -> Option<Timestamp> {
+        self.since
     }
 
     /// Never, for some exemptions by index.
@@ -223,8 +304,8 @@ impl Exemption {
 
     pub(super) fn covers(&self, digest: &ArtifactDigest, project: &ProjectName, url: Option<&str>) -> bool {
         match &self.scope {
-            Scope::File(exempt) => exempt == digest,
-            Scope::Index { url: index, name } => {
+            ExemptionScope::File(exempt) => exempt == digest,
+            ExemptionScope::Index { url: index, name } => {
                 name.as_ref().is_none_or(|name| name.matches(project.as_str()))
                     && url.is_some_and(|url| is_below(index, url))
             }

@@ -65,6 +65,52 @@ pub enum Reason {
         /// Of the threshold.
         line: usize,
     },
+    /// Enough groups reproduced it, but not all that a package rule requires.
+    RequiredGroups {
+        /// Those that are missing.
+        missing: Vec<GroupName>,
+        /// Of the first of them.
+        line: usize,
+    },
+    /// A package rule names an index, and the file is from elsewhere (docs/TRUST.md 6.3).
+    OtherIndex {
+        /// What the origin must be below.
+        expected: String,
+        /// The real origin, where it is known.
+        found: Option<String>,
+        /// Of the rule.
+        line: usize,
+    },
+    /// This very file had the votes it needs, and has them no more (docs/TRUST.md 6.4).
+    LostAttestation {
+        /// The day on which it was last seen with them.
+        since: Timestamp,
+        /// Of the ratchet.
+        line: usize,
+    },
+    /// Another version of the project was attested, and this one is not (docs/TRUST.md 6.4).
+    Regression {
+        /// The version that was.
+        attested: String,
+        /// Of the ratchet.
+        line: usize,
+    },
+    /// The file of this name had other bytes (docs/TRUST.md 6.4).
+    ChangedDigest {
+        /// What it had.
+        expected: ArtifactDigest,
+        /// What it has now.
+        found: ArtifactDigest,
+        /// Of the ratchet.
+        line: usize,
+    },
+    /// A pin stood in for votes, and has run out (docs/TRUST.md 6.4).
+    PinExpired {
+        /// When.
+        expires: Timestamp,
+        /// Of the pin.
+        line: usize,
+    },
     /// A rebuilder proved that the same inputs give other bytes, or that the file holds foreign code. One group refuses,
     /// two are an alarm (docs/TRUST.md 4.2).
     Contradicted {
@@ -236,6 +282,12 @@ impl Reason {
             Self::NoStatement { .. } => "no-statement",
             Self::BelowThreshold { .. } => "below-threshold",
             Self::SourcesDisagree { .. } => "sources-disagree",
+            Self::RequiredGroups { .. } => "required-groups",
+            Self::OtherIndex { .. } => "other-index",
+            Self::LostAttestation { .. } => "lost-attestation",
+            Self::Regression { .. } => "regression",
+            Self::ChangedDigest { .. } => "changed-digest",
+            Self::PinExpired { .. } => "pin-expired",
             Self::Contradicted { .. } => "contradicted",
             Self::UnresolvedContradiction { .. } => "unresolved-contradiction",
             Self::IncompleteView { .. } => "incomplete-view",
@@ -264,6 +316,12 @@ impl Reason {
             Self::NoStatement { .. }
             | Self::BelowThreshold { .. }
             | Self::SourcesDisagree { .. }
+            | Self::RequiredGroups { .. }
+            | Self::OtherIndex { .. }
+            | Self::LostAttestation { .. }
+            | Self::Regression { .. }
+            | Self::ChangedDigest { .. }
+            | Self::PinExpired { .. }
             | Self::Contradicted { .. }
             | Self::NotAttestable { .. } => Severity::Refused,
             Self::UnresolvedContradiction { .. }
@@ -285,12 +343,29 @@ impl Reason {
         }
     }
 
+    /// Whether it says that votes are missing, and nothing worse: what a pin can stand in for (docs/TRUST.md 6.4).
+    pub const fn is_missing_votes(&self) -> bool {
+        matches!(
+            self,
+            Self::NoStatement { .. }
+                | Self::BelowThreshold { .. }
+                | Self::SourcesDisagree { .. }
+                | Self::RequiredGroups { .. }
+        )
+    }
+
     /// The line of the policy that decided, where one did.
     pub const fn policy_line(&self) -> Option<usize> {
         match self {
             Self::NoStatement { line, .. }
             | Self::BelowThreshold { line, .. }
             | Self::SourcesDisagree { line, .. }
+            | Self::RequiredGroups { line, .. }
+            | Self::OtherIndex { line, .. }
+            | Self::LostAttestation { line, .. }
+            | Self::Regression { line, .. }
+            | Self::ChangedDigest { line, .. }
+            | Self::PinExpired { line, .. }
             | Self::IncompleteView { line, .. }
             | Self::WitnessQuorum { line, .. }
             | Self::StaleCheckpoint { line, .. }

@@ -1,15 +1,16 @@
 //! Weighs what was heard about one file, and says what kind of answer it is.
 use super::{
-    Asking, Evidence, Findings, Heard, LogStanding, Place, Reason, Rejection, Unreadable, Verdict, Wanted, WantedName,
+    Asking, Evidence, Findings, Heard, LogStanding, PinStanding, Pinning, Place, Reason, Rejection, Unreadable,
+    Verdict, Wanted, WantedName,
     complete::{Lists, View, listed_checkpoints},
     heard::{Hearing, Standing},
     opened::{forks, open_all},
     verdict::Acceptance,
 };
 use crate::{
-    artifact::{ProjectName, WheelName},
+    artifact::{ProjectName, Version, WheelName},
     dissent::{Dissent, dissent},
-    policy::{GroupName, Lined, Negatives, Policy},
+    policy::{GroupName, Lined, Negatives, Policy, Ratchet, Release, Rule},
     votes::{Tally, votes},
 };
 
@@ -73,44 +74,83 @@ impl<'p> Session<'p> {
         &self.hearing.unreadable
     }
 
-    /// Decides about one file.
+    /// Decides about one file of unknown origin: where a package rule names an index, it is refused.
     pub fn verify(&self, wanted: &Wanted) -> Verdict {
+        self.verify_from(wanted, None)
+    }
+
+    /// Decides about one file. `url` is where it really comes from.
+    pub fn verify_from(&self, wanted: &Wanted, url: Option<&str>) -> Verdict {
         let heard = self.hearing.about(&wanted.digest);
         let named = |id| self.hearing.named(id);
         let view = self.lists.view(&wanted.digest, &heard);
         let dissent = dissent(self.policy, &heard, named, self.asking.now);
-        let project = match project(wanted) {
-            Ok(project) => project,
+        let named = match Named::of(wanted) {
+            Ok(named) => named,
             Err(reason) => {
                 // Another name is no way around what is proven against the bytes (docs/TRUST.md 4.3).
                 let mut others = self.against_all.clone();
                 others.extend(blocking(&dissent));
-                let findings = self.findings(self.policy.threshold(), None, dissent, view);
+                let findings = self.findings(self.policy.threshold(), None, None, dissent, view);
                 return Verdict::Rejected(Rejection::new(reason, others, findings));
             }
         };
-        let rule = self.policy.rule(&project);
+        let file = named.release(wanted);
+        let rule = self.policy.rule(file.project);
         let need = rule.threshold();
         let tally = votes(self.policy, &rule, wanted, &heard, &dissent.contradicting());
         let mut reasons = self.against(&dissent, &view);
-        let agreed = tally.agreed(need.value).cloned();
-        let Some((source, groups)) = agreed else {
-            let mut gaps = self.gaps.clone();
-            gaps.extend(unproven(&heard));
-            // An outage is not a refusal: what is missing could be the votes.
-            if gaps.is_empty() {
-                gaps.push(missing(need, &tally));
-            }
-            reasons.extend(gaps);
-            let findings = self.findings(need, Some(tally), dissent, view);
-            // Not empty: at least one was just added.
-            return Verdict::Rejected(Rejection::new(reasons.remove(0), reasons, findings));
-        };
-        let findings = self.findings(need, Some(tally), dissent, view);
-        if reasons.is_empty() {
-            return Verdict::Accepted(Acceptance { source, groups, findings });
+        reasons.extend(elsewhere(&rule, url));
+        let pin = self.pin(&file);
+        let agreed = tally.agreed(&rule).cloned();
+        if agreed.is_none() {
+            reasons.extend(self.without_votes(&heard, &file, pin, || missing(&rule, &tally)));
         }
-        Verdict::Rejected(Rejection::new(reasons.remove(0), reasons, findings))
+        let findings = self.findings(need, pin, Some(tally), dissent, view);
+        if !reasons.is_empty() {
+            return Verdict::Rejected(Rejection::new(reasons.remove(0), reasons, findings));
+        }
+        match (agreed, pin) {
+            (Some((source, groups)), _) => Verdict::Accepted(Acceptance { source, groups, findings }),
+            (None, Some(pin)) => Verdict::Pinned(Pinning { pin, findings }),
+            // Without votes and without a pin a reason was given.
+            (None, None) => Verdict::Rejected(Rejection::new(
+                Reason::NoStatement { need: need.value, line: need.line },
+                Vec::new(),
+                findings,
+            )),
+        }
+    }
+
+    /// The pin of a file, expired or not.
+    fn pin(&self, file: &Release<'_>) -> Option<PinStanding> {
+        let ratchet = self.policy.ratchet()?;
+        let pin = ratchet.pin(file)?;
+        Some(PinStanding { since: pin.value.since(), expires: ratchet.expires().value, line: pin.line })
+    }
+
+    /// What it comes to that too few groups agree; nothing where a pin stands in for them.
+    fn without_votes(
+        &self,
+        heard: &[&Heard<'_>],
+        file: &Release<'_>,
+        pin: Option<PinStanding>,
+        missing: impl FnOnce() -> Reason,
+    ) -> Vec<Reason> {
+        let mut reasons = self.gaps.clone();
+        reasons.extend(unproven(heard));
+        // An outage is not a refusal: what is missing could be the votes. Nor does a pin help in one (docs/TRUST.md 6.4):
+        // what is missing could be dissent too, and of a pinned file nothing else is known.
+        if !reasons.is_empty() {
+            return reasons;
+        }
+        match pin {
+            Some(pin) if self.asking.now < pin.expires => return reasons,
+            Some(pin) => reasons.push(Reason::PinExpired { expires: pin.expires, line: pin.line }),
+            None => reasons.extend(self.policy.ratchet().and_then(|ratchet| worse(ratchet, file))),
+        }
+        reasons.push(missing());
+        reasons
     }
 
     /// What speaks against a file however many votes it has.
@@ -129,7 +169,14 @@ impl<'p> Session<'p> {
         reasons
     }
 
-    fn findings(&self, need: Lined<u32>, tally: Option<Tally>, dissent: Dissent, view: View) -> Findings {
+    fn findings(
+        &self,
+        need: Lined<u32>,
+        pin: Option<PinStanding>,
+        tally: Option<Tally>,
+        dissent: Dissent,
+        view: View,
+    ) -> Findings {
         let (votes, publishers, mut ignored) = match tally {
             Some(tally) => (tally.votes, tally.publishers, tally.ignored),
             None => (Vec::new(), Vec::new(), Vec::new()),
@@ -137,6 +184,7 @@ impl<'p> Session<'p> {
         ignored.extend(dissent.ignored);
         Findings {
             need,
+            pin,
             votes,
             publishers,
             accusations: dissent.accusations,
@@ -151,10 +199,31 @@ impl<'p> Session<'p> {
 
 impl Tally {
     /// The source that enough groups agree on, each of them with no other (docs/TRUST.md 3.7).
-    fn agreed(&self, need: u32) -> Option<&(crate::votes::SourceClass, Vec<GroupName>)> {
-        let need = usize::try_from(need).ok().filter(|need| *need > 0)?;
-        self.classes.first().filter(|(_, groups)| groups.len() >= need)
+    fn agreed(&self, rule: &Rule) -> Option<&(crate::votes::SourceClass, Vec<GroupName>)> {
+        let need = usize::try_from(rule.threshold().value).ok().filter(|need| *need > 0)?;
+        let all_required =
+            |groups: &[GroupName]| rule.required().iter().all(|required| groups.contains(&required.value));
+        self.classes.first().filter(|(_, groups)| groups.len() >= need && all_required(groups))
     }
+}
+
+/// docs/TRUST.md 6.3: what a name is good for depends on who serves it.
+fn elsewhere(rule: &Rule, url: Option<&str>) -> Option<Reason> {
+    let index = rule.other_index(url)?;
+    Some(Reason::OtherIndex { expected: index.value.clone(), found: url.map(ToOwned::to_owned), line: index.line })
+}
+
+/// What is worse than it was when the ratchet was made or turned (docs/TRUST.md 6.4).
+fn worse(ratchet: &Ratchet, file: &Release<'_>) -> Option<Reason> {
+    if let Some(entry) = ratchet.was_attested(file) {
+        return Some(Reason::LostAttestation { since: entry.value.since(), line: entry.line });
+    }
+    if let Some(entry) = ratchet.with_other_bytes(file) {
+        let (expected, found) = (entry.value.digest(), *file.digest);
+        return Some(Reason::ChangedDigest { expected, found, line: entry.line });
+    }
+    let entry = ratchet.other_version(file)?;
+    Some(Reason::Regression { attested: entry.value.version().as_str().to_owned(), line: entry.line })
 }
 
 /// docs/TRUST.md 1.2
@@ -237,12 +306,20 @@ fn blocking(dissent: &Dissent) -> Vec<Reason> {
 }
 
 /// Why the votes at hand do not suffice, when all evidence is at hand.
-fn missing(need: Lined<u32>, tally: &Tally) -> Reason {
-    let (need, line) = (need.value, need.line);
+fn missing(rule: &Rule, tally: &Tally) -> Reason {
+    let (need, line) = (rule.threshold().value, rule.threshold().line);
     let groups: usize = tally.classes.iter().map(|(_, groups)| groups.len()).sum();
     match tally.classes.as_slice() {
         [] if tally.votes.is_empty() && tally.ignored.is_empty() => Reason::NoStatement { need, line },
         [] => Reason::BelowThreshold { need, groups: Vec::new(), line },
+        [(_, groups), ..] if u32::try_from(groups.len()).is_ok_and(|groups| groups >= need) => {
+            let missing: Vec<_> = rule.required().iter().filter(|required| !groups.contains(&required.value)).collect();
+            let line = missing.first().map_or(line, |first| first.line);
+            Reason::RequiredGroups {
+                missing: missing.into_iter().map(|required| required.value.clone()).collect(),
+                line,
+            }
+        }
         [(_, groups)] => Reason::BelowThreshold { need, groups: groups.clone(), line },
         classes if u32::try_from(groups).is_ok_and(|groups| groups >= need) => {
             Reason::SourcesDisagree { need, classes: classes.to_vec(), line }
@@ -251,12 +328,27 @@ fn missing(need: Lined<u32>, tally: &Tally) -> Reason {
     }
 }
 
-fn project(wanted: &Wanted) -> Result<ProjectName, Reason> {
-    match &wanted.name {
-        WantedName::File(name) => match WheelName::parse(name) {
-            Ok(wheel) => Ok(wheel.project),
-            Err(error) => Err(Reason::NotAttestable { name: name.clone(), error }),
-        },
-        WantedName::Release { project, .. } => Ok(project.clone()),
+/// What a file is called, in the parts that rules are about.
+enum Named<'a> {
+    Wheel(WheelName),
+    Release(&'a ProjectName, &'a Version),
+}
+
+impl<'a> Named<'a> {
+    fn of(wanted: &'a Wanted) -> Result<Self, Reason> {
+        match &wanted.name {
+            WantedName::File(name) => WheelName::parse(name)
+                .map(Self::Wheel)
+                .map_err(|error| Reason::NotAttestable { name: name.clone(), error }),
+            WantedName::Release { project, version } => Ok(Self::Release(project, version)),
+        }
+    }
+
+    fn release<'b>(&'b self, wanted: &'b Wanted) -> Release<'b> {
+        let (project, version, file) = match self {
+            Self::Wheel(name) => (&name.project, &name.version, Some(name.as_str())),
+            Self::Release(project, version) => (*project, *version, None),
+        };
+        Release { digest: &wanted.digest, project, version, file }
     }
 }

@@ -15,6 +15,9 @@ use std::fmt;
 pub enum Verdict {
     /// Enough independent groups reproduced it from one source, and nothing speaks against it.
     Accepted(Acceptance),
+    /// Votes are missing, and a pin of the policy's ratchet stands in for them; nothing else speaks against it
+    /// (docs/TRUST.md 6.4).
+    Pinned(Pinning),
     /// It may not.
     Rejected(Rejection),
 }
@@ -28,6 +31,26 @@ pub struct Acceptance {
     pub groups: Vec<GroupName>,
     /// Everything that was looked at.
     pub findings: Findings,
+}
+
+/// Why a file may be installed although votes are missing.
+#[derive(Clone, Debug)]
+pub struct Pinning {
+    /// What stands in for the votes.
+    pub pin: PinStanding,
+    /// Everything that was looked at.
+    pub findings: Findings,
+}
+
+/// A pin of the policy's ratchet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PinStanding {
+    /// The day on which the file was pinned.
+    pub since: Timestamp,
+    /// When all pins of the policy end.
+    pub expires: Timestamp,
+    /// Of the policy.
+    pub line: usize,
 }
 
 /// Why a file was not accepted.
@@ -61,21 +84,21 @@ impl Rejection {
 impl Verdict {
     /// Whether the file may be installed.
     pub fn is_accepted(&self) -> bool {
-        matches!(self, Self::Accepted(_))
+        matches!(self, Self::Accepted(_) | Self::Pinned(_))
     }
 
-    /// Empty for an accepted file.
+    /// Empty for a file that may be installed.
     pub fn reasons(&self) -> &[Reason] {
         match self {
-            Self::Accepted(_) => &[],
+            Self::Accepted(_) | Self::Pinned(_) => &[],
             Self::Rejected(rejection) => rejection.reasons(),
         }
     }
 
-    /// `None` for an accepted file.
+    /// `None` for a file that may be installed.
     pub fn severity(&self) -> Option<Severity> {
         match self {
-            Self::Accepted(_) => None,
+            Self::Accepted(_) | Self::Pinned(_) => None,
             Self::Rejected(rejection) => Some(rejection.severity()),
         }
     }
@@ -84,6 +107,7 @@ impl Verdict {
     pub fn findings(&self) -> &Findings {
         match self {
             Self::Accepted(acceptance) => &acceptance.findings,
+            Self::Pinned(pinning) => &pinning.findings,
             Self::Rejected(rejection) => &rejection.findings,
         }
     }
@@ -94,6 +118,8 @@ impl Verdict {
 pub struct Findings {
     /// Groups that must agree, and the line that says so.
     pub need: Lined<u32>,
+    /// The pin of the file, expired or not. With votes enough it can go.
+    pub pin: Option<PinStanding>,
     /// Statements that meet every rule for a vote, and whether they count.
     pub votes: Vec<Vote>,
     /// What publishers say about their own files.

@@ -1,27 +1,34 @@
 //! `[[package]]` and `[[exempt]]`.
-use super::{Text, parties::url};
+use super::{Text, count, parties::url};
 use crate::policy::{
-    Exemption, Lined, Pattern, PolicyError, PolicyErrorKind, Repository,
+    Exemption, ExemptionScope, GroupName, Lined, PackageRule, Pattern, PolicyError, PolicyErrorKind, Repository,
     file::{ExemptTable, PackageTable, RepositoryTable},
-    package::{PackageRule, Scope},
 };
+use std::collections::BTreeSet;
 use toml::Spanned;
 
-/// `threshold` and `groups`: the policy's own, and how many groups can vote at all.
+/// `threshold` and `groups`: the policy's own, and which groups can vote at all.
 pub(super) fn rules(
     at: Text<'_>,
     tables: Vec<Spanned<PackageTable>>,
     threshold: u32,
-    groups: u32,
+    groups: &BTreeSet<GroupName>,
 ) -> Result<Vec<PackageRule>, PolicyError> {
-    tables.into_iter().map(|spanned| rule(at, spanned.into_inner(), threshold, groups)).collect()
+    let line = |spanned: &Spanned<PackageTable>| at.line(&spanned.span());
+    tables.into_iter().map(|spanned| rule(at, line(&spanned), spanned.into_inner(), threshold, groups)).collect()
 }
 
-fn rule(at: Text<'_>, table: PackageTable, default: u32, groups: u32) -> Result<PackageRule, PolicyError> {
+fn rule(
+    at: Text<'_>,
+    line: usize,
+    table: PackageTable,
+    default: u32,
+    groups: &BTreeSet<GroupName>,
+) -> Result<PackageRule, PolicyError> {
     let threshold = match &table.threshold {
         None => None,
         Some(value) => {
-            let threshold = at.threshold("threshold", value, groups)?;
+            let threshold = at.threshold("threshold", value, count(groups))?;
             if threshold.value < default {
                 let kind = PolicyErrorKind::ThresholdLowered { policy: default, found: threshold.value };
                 return Err(at.error(&value.span(), kind));
@@ -32,7 +39,9 @@ fn rule(at: Text<'_>, table: PackageTable, default: u32, groups: u32) -> Result<
     let repository = |value: Spanned<RepositoryTable>| {
         Ok(Lined { line: at.line(&value.span()), value: repository(at, value.into_inner())? })
     };
+    let index = |value: Spanned<String>| Ok(Lined { line: at.line(&value.span()), value: url(at, &value)? });
     Ok(PackageRule {
+        line,
         name: pattern(at, &table.name)?,
         threshold,
         accept_origin: table.accept_origin.map(|words| at.list("accept-origin", &words)).transpose()?,
@@ -42,7 +51,28 @@ fn rule(at: Text<'_>, table: PackageTable, default: u32, groups: u32) -> Result<
             .map(|recipes| Lined { line: at.line(&recipes.span()), value: recipes.into_inner().into_iter().collect() }),
         accept_equivalent: table.accept_equivalent.map(|accepted| at.lined(&accepted)),
         repository: table.repository.map(repository).transpose()?,
+        require_groups: table.require_groups.map_or_else(|| Ok(Vec::new()), |names| required(at, &names, groups))?,
+        index: table.index.map(index).transpose()?,
     })
+}
+
+/// A group that cannot vote could be required for ever in vain.
+fn required(
+    at: Text<'_>,
+    names: &Spanned<Vec<Spanned<String>>>,
+    groups: &BTreeSet<GroupName>,
+) -> Result<Vec<Lined<GroupName>>, PolicyError> {
+    if names.get_ref().is_empty() {
+        return Err(at.error(&names.span(), PolicyErrorKind::EmptyList { key: "require-groups" }));
+    }
+    let group = |name: &Spanned<String>| {
+        let known = groups.iter().find(|group| group.as_str() == name.get_ref());
+        known.map(|group| Lined { value: group.clone(), line: at.line(&name.span()) }).ok_or_else(|| {
+            let found = name.get_ref().clone();
+            at.error(&name.span(), PolicyErrorKind::RequiredGroup { found })
+        })
+    };
+    names.get_ref().iter().map(group).collect()
 }
 
 /// Project names are compared in normalised form (PEP 503), so a pattern in any other form would never match.
@@ -117,20 +147,28 @@ fn exemption(at: Text<'_>, spanned: Spanned<ExemptTable>) -> Result<Exemption, P
             if table.expires.is_none() {
                 return Err(at.error(&span, PolicyErrorKind::ExemptionWithoutExpiry));
             }
-            Scope::File(digest.into_inner())
+            ExemptionScope::File(digest.into_inner())
         }
-        (None, Some(index)) => {
-            Scope::Index { url: url(at, index)?, name: table.name.as_ref().map(|name| pattern(at, name)).transpose()? }
-        }
+        (None, Some(index)) => ExemptionScope::Index {
+            url: url(at, index)?,
+            name: table.name.as_ref().map(|name| pattern(at, name)).transpose()?,
+        },
         (None, None) | (Some(_), Some(_)) => {
             return Err(at.error(&span, PolicyErrorKind::ExemptionScope));
         }
     };
-    let expires = table.expires.as_ref().map(|expires| at.time("expires", expires));
+    let expires = table.expires.as_ref().map(|expires| at.time("expires", expires)).transpose()?;
+    let since = table.since.as_ref().map(|since| at.time("since", since)).transpose()?;
+    if let (Some(since), Some(expires), Some(written)) = (since, expires, &table.since)
+        && since.value >= expires.value
+    {
+        return Err(at.error(&written.span(), PolicyErrorKind::ExemptionSpan));
+    }
     Ok(Exemption {
         scope,
         reason: at.reason(table.reason)?,
-        expires: expires.transpose()?.map(|expires| expires.value),
+        since: since.map(|since| since.value),
+        expires: expires.map(|expires| expires.value),
         line: at.line(&span),
     })
 }

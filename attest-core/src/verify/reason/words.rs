@@ -1,6 +1,6 @@
 //! Reasons in words: one line each, and what a person can do next.
 use super::Reason;
-use crate::escape::Escaping;
+use crate::{escape::Escaping, time::Timestamp};
 use std::fmt;
 
 impl Reason {
@@ -14,6 +14,22 @@ impl Reason {
                 "`attest explain` shows every statement and why it counts or not; `attest rebuild` adds your own"
             }
             Self::SourcesDisagree { .. } => "compare the sources; `attest explain` shows who built from which",
+            Self::RequiredGroups { .. } => {
+                "`attest explain` shows who reproduced it; ask the required group to rebuild it, or change the rule"
+            }
+            Self::OtherIndex { .. } => {
+                "the file is not from where your policy says it must be: look at the indexes of your project"
+            }
+            Self::LostAttestation { .. } => {
+                "find out why before you install it: `attest explain` shows withdrawn statements and keys that no longer vote"
+            }
+            Self::Regression { .. } => {
+                "stay with the attested version, or look at what changed and take it with `attest policy ratchet --accept`"
+            }
+            Self::ChangedDigest { .. } => "one name is one file: find out which index serves other bytes under it",
+            Self::PinExpired { .. } => {
+                "see what still lacks votes with `attest policy ratchet`, and decide anew with --expires"
+            }
             Self::Contradicted { .. } => {
                 "do not install it; `attest explain` shows the statements, `[[dismiss]]` in your policy overrules one"
             }
@@ -68,6 +84,23 @@ impl Reason {
                 }
                 Ok(())
             }
+            Self::RequiredGroups { missing, .. } => {
+                write!(f, "the policy requires the word of {}, which did not reproduce it", List(missing))
+            }
+            Self::OtherIndex { expected, found, .. } => match found {
+                Some(found) => write!(f, "expected a file from {expected}, found one from {found}"),
+                None => write!(f, "expected a file from {expected}, and nothing says where this one is from"),
+            },
+            Self::LostAttestation { since, .. } => {
+                write!(f, "it lost its attestation: on {} enough groups had reproduced this very file", Day(*since))
+            }
+            Self::Regression { attested, .. } => {
+                write!(f, "version {attested} was attested, and this one is not")
+            }
+            Self::ChangedDigest { expected, found, .. } => {
+                write!(f, "the file of this name had sha256 {expected}, and has {found} now")
+            }
+            Self::PinExpired { expires, .. } => write!(f, "its pin ran out at {expires}"),
             Self::Contradicted { groups, statements } => {
                 write!(f, "proven not to be what its source gives, by {} ({})", List(groups), List(statements))
             }
@@ -131,6 +164,15 @@ impl Reason {
                 write!(f, "expected sha256 {expected}, found {found}")
             }
         }
+    }
+}
+
+/// `2026-11-22`
+struct Day(Timestamp);
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.to_string().split('T').next().unwrap_or_default())
     }
 }
 
