@@ -1,20 +1,28 @@
-//! What the user points at: wheels, folders of wheels, requirements files, pip reports. Told apart by name, once.
+//! What the user points at: wheels, folders of wheels, locks of all formats, pip reports, standard input.
 
 use std::{
-    io,
+    io::{self, Read as _},
     path::{Path, PathBuf},
 };
 
 use crate::{
+    files::{self, FileError},
     item::Item,
-    locks::{
-        report::{Planned, ReportError},
-        requirements::{Requirements, RequirementsError},
-    },
+    locks::{self, document::LockError, report::ReportError, requirements::RequirementsError},
     output::plural,
+    platform::find::{NamedPythonError, Selection},
     run::Run,
     wheels,
 };
+
+use self::project::Found;
+
+mod project;
+
+/// The largest of all formats: a pip report of a thousand packages.
+const MAX_INPUT: u64 = 256 * 1024 * 1024;
+/// Standard input.
+const PIPED: &str = "-";
 
 /// An argument that is no question for the gate.
 #[derive(Debug, thiserror::Error)]
@@ -23,13 +31,17 @@ pub(crate) enum InputError {
     BareDigest { found: String },
     #[error("{} cannot be read", .path.display())]
     Unreadable { path: PathBuf, source: io::Error },
-    #[error("{} is a format that attest cannot read", .path.display())]
-    Format { path: PathBuf, export: &'static str },
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error(transparent)]
+    Lock(#[from] LockError),
     #[error(transparent)]
     Requirements(#[from] RequirementsError),
     #[error(transparent)]
     Report(#[from] ReportError),
-    #[error("nothing to verify: {} has no requirements.txt", .folder.display())]
+    #[error(transparent)]
+    Python(#[from] NamedPythonError),
+    #[error("nothing to verify: neither {} nor a folder above it has a lock", .folder.display())]
     Nothing { folder: PathBuf },
     #[error("{} holds nothing that could be installed", .path.display())]
     Empty { path: PathBuf },
@@ -38,51 +50,59 @@ pub(crate) enum InputError {
 impl InputError {
     /// The next step.
     pub(crate) fn hint(&self) -> Option<String> {
-        match self {
-            Self::BareDigest { found } => Some(format!("`attest explain {found}` shows what is known about it")),
-            Self::Format { export, .. } => {
-                Some(format!("{export} writes requirements with hashes, which attest reads"))
+        Some(match self {
+            Self::BareDigest { found } => format!("`attest explain {found}` shows what is known about it"),
+            Self::Nothing { .. } => "name wheels, a folder of wheels, a lock, or requirements with hashes".to_owned(),
+            Self::Lock(LockError::Conflict { .. }) => "merge it, or lock again".to_owned(),
+            Self::Lock(LockError::Version { format, .. }) => {
+                format!("a newer attest may read it; until then, export requirements with hashes from {format}")
             }
-            Self::Nothing { .. } => Some("name wheels, a folder of wheels, or a requirements file".to_owned()),
-            _ => None,
-        }
+            Self::Python(_) => "--python names the Python that will install".to_owned(),
+            _ => return None,
+        })
     }
 }
 
-/// Lock files that are not read, by the start and end of their names, and what turns them into requirements.
-const FOREIGN: [(&str, &str, &str); 5] = [
-    ("uv", ".lock", "`uv export --format requirements.txt`"),
-    ("pylock", ".toml", "`uv export --format requirements.txt`"),
-    ("poetry", ".lock", "`poetry export`"),
-    ("pdm", ".lock", "`pdm export`"),
-    ("Pipfile", ".lock", "`pipenv requirements --hash`"),
-];
-const DEFAULT: &str = "requirements.txt";
-
-/// Every item that the arguments ask about; without arguments, the project's requirements.txt.
-pub(crate) fn items(paths: &[PathBuf], run: &Run) -> Result<Vec<Item>, InputError> {
+/// Every item that the arguments ask about; without arguments, those of the project's lock.
+pub(crate) fn items(paths: &[PathBuf], selection: &Selection, run: &Run) -> Result<Vec<Item>, InputError> {
     if paths.is_empty() {
-        let default = Path::new(DEFAULT);
-        if !default.exists() {
-            return Err(InputError::Nothing { folder: std::env::current_dir().unwrap_or_default() });
+        let folder = std::env::current_dir().unwrap_or_default();
+        let Some(Found { lock, others }) = project::find(&folder) else {
+            return Err(InputError::Nothing { folder });
+        };
+        run.out.note(format_args!("verifying {}", lock.display()));
+        if !others.is_empty() {
+            run.out.note(format_args!("not looked at: {}", others.join(", ")));
         }
-        run.out.note(format_args!("verifying {DEFAULT}"));
-        return requirements(default, run);
+        return some(&lock, selection, run);
     }
     let mut items = Vec::new();
     for path in paths {
-        let found = one(path, run)?;
-        if found.is_empty() {
-            return Err(InputError::Empty { path: path.clone() });
-        }
-        items.extend(found);
+        items.extend(some(path, selection, run)?);
     }
     Ok(items)
 }
 
-fn one(path: &Path, run: &Run) -> Result<Vec<Item>, InputError> {
+/// What holds nothing was not meant.
+fn some(path: &Path, selection: &Selection, run: &Run) -> Result<Vec<Item>, InputError> {
+    let items = one(path, selection, run)?;
+    if items.is_empty() {
+        return Err(InputError::Empty { path: path.to_owned() });
+    }
+    Ok(items)
+}
+
+fn one(path: &Path, selection: &Selection, run: &Run) -> Result<Vec<Item>, InputError> {
     let unreadable = |source| InputError::Unreadable { path: path.to_owned(), source };
     let text = path.to_string_lossy();
+    if text == PIPED {
+        let mut bytes = Vec::new();
+        io::stdin().take(MAX_INPUT + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        if bytes.len() as u64 > MAX_INPUT {
+            return Err(FileError::TooLarge { path: path.to_owned(), limit: MAX_INPUT }.into());
+        }
+        return locks::items(&bytes, path, selection, run);
+    }
     if text.starts_with("sha256:") && !path.exists() {
         return Err(InputError::BareDigest { found: text.into_owned() });
     }
@@ -100,24 +120,5 @@ fn one(path: &Path, run: &Run) -> Result<Vec<Item>, InputError> {
     if wheels::is_wheel(path) {
         return Ok(vec![wheels::item(path).map_err(unreadable)?]);
     }
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    if let Some((_, _, export)) = FOREIGN.iter().find(|(start, end, _)| name.starts_with(start) && name.ends_with(end))
-    {
-        return Err(InputError::Format { path: path.to_owned(), export });
-    }
-    if path.extension().is_some_and(|extension| extension == "json") {
-        return Ok(Planned::read(path)?.into_iter().map(|planned| planned.item).collect());
-    }
-    requirements(path, run)
-}
-
-fn requirements(path: &Path, run: &Run) -> Result<Vec<Item>, InputError> {
-    let requirements = Requirements::read(path)?;
-    for (place, source) in &requirements.sources {
-        run.out.note(format_args!("{place}: files come from {source}"));
-    }
-    if requirements.items.is_empty() {
-        return Err(InputError::Empty { path: path.to_owned() });
-    }
-    Ok(requirements.items)
+    locks::items(&files::read(path, MAX_INPUT)?, path, selection, run)
 }

@@ -25,6 +25,7 @@ mod negatives;
 mod output;
 mod pip;
 mod places;
+mod platform;
 mod rebuild;
 mod rebuilder;
 mod run;

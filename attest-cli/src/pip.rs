@@ -3,7 +3,6 @@
 //!
 //! attest has no settings of its own for any of this: whoever can `pip install` can rebuild, and no host is built in.
 
-use std::cmp::Reverse;
 use std::ffi::OsString;
 use std::fs;
 use std::io::Write as _;
@@ -11,13 +10,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context as _, bail};
-use attest_core::artifact::{ProjectName, Version, WheelName};
+use attest_core::artifact::{ProjectName, Version};
 use serde::Deserialize;
 
 pub(crate) mod pin;
 
 use self::pin::Pin;
-use crate::{cache, exit::Failure};
+use crate::{cache, exit::Failure, platform::tags::Tags};
 
 const SETTINGS: &str = include_str!("pip/settings.py");
 /// pip learned `--uploaded-prior-to` in this release.
@@ -43,7 +42,7 @@ pub(crate) struct Settings {
     /// Hosts that need no certificate.
     pub(crate) trusted_hosts: Vec<String>,
     /// What wheels this machine takes, `py3-none-any`, best first.
-    pub(crate) tags: Vec<String>,
+    pub(crate) tags: Tags,
     /// The interpreter below any virtual environment.
     pub(crate) interpreter: Interpreter,
 }
@@ -53,22 +52,6 @@ impl Settings {
     pub(crate) fn index_urls(&self) -> impl Iterator<Item = &str> {
         let all = std::iter::once(&self.index_url).chain(&self.extra_index_urls);
         all.filter(|_| !self.no_index).map(String::as_str)
-    }
-
-    /// Where a wheel comes among those of one release, smaller is better, by pip's rule: the best tag, then the highest
-    /// build number. Nothing where this machine does not take it.
-    pub(crate) fn preference(&self, name: &WheelName) -> Option<(usize, Reverse<(u64, String)>)> {
-        let fits = |tag: &String| {
-            let mut parts = tag.split('-');
-            [&name.python, &name.abi, &name.platform].into_iter().all(|set| {
-                let part = parts.next();
-                set.split('.').any(|tag| Some(tag) == part)
-            })
-        };
-        let build = name.build.as_deref().unwrap_or_default();
-        let digits = build.len() - build.trim_start_matches(|digit: char| digit.is_ascii_digit()).len();
-        let build = (build[..digits].parse().unwrap_or_default(), build[digits..].to_owned());
-        Some((self.tags.iter().position(fits)?, Reverse(build)))
     }
 }
 
@@ -283,8 +266,6 @@ fn succeed(output: Output) -> anyhow::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
@@ -298,33 +279,6 @@ mod tests {
         if run(&["-c", "import sys; sys.exit(sys.version_info < (3, 11))"]) == Some(0) {
             assert_eq!(run(&["-c", "import json"]), Some(0));
             assert_ne!(run(&["-m", "pip", "--version"]), Some(9));
-        }
-    }
-
-    #[test]
-    fn the_wheel_that_pip_would_take_comes_first() {
-        let settings = json!({
-            "index_url": "https://index.example/simple", "extra_index_urls": [], "no_index": false, "find_links": [],
-            "cert": null, "proxy": null, "timeout": 15.0, "trusted_hosts": [],
-            "tags": ["cp311-cp311-manylinux_2_28_x86_64", "cp39-abi3-manylinux_2_17_x86_64", "py3-none-any"],
-            "interpreter": { "executable": "/usr/bin/python3", "prefixes": [], "version": "3.11.7" },
-        });
-        let settings: Settings = serde_json::from_value(settings).unwrap();
-        let order = |name: &str| settings.preference(&WheelName::parse(name).unwrap());
-        let best = [
-            "a-1-cp311-cp311-manylinux_2_17_x86_64.manylinux_2_28_x86_64.whl",
-            "a-1-cp39-abi3-manylinux_2_17_x86_64.whl",
-            "a-1-10-py2.py3-none-any.whl",
-            "a-1-9b-py3-none-any.whl",
-            "a-1-9a-py3-none-any.whl",
-            "a-1-py3-none-any.whl",
-        ];
-        assert!(best.is_sorted_by(|better, worse| order(better) < order(worse)));
-        assert!(best.iter().all(|name| order(name).is_some()));
-        for other in
-            ["a-1-py2-none-any.whl", "a-1-cp311-cp311-win_amd64.whl", "a-1-cp311-abi3-manylinux_2_17_x86_64.whl"]
-        {
-            assert_eq!(order(other), None, "{other}");
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::exit::Failure;
 use crate::input;
 use crate::item::{GateError, Item, Place, Question};
 use crate::locks::requirements;
+use crate::platform::find::Selection;
 use crate::rebuild::target::{Remote, Target};
 use crate::run::Run;
 use crate::wheels;
@@ -51,7 +52,7 @@ pub(crate) fn plan(targets: &[Target], locks: &[PathBuf], run: &Run) -> anyhow::
         .map(|target| Asked { name: target.to_string(), place: None, question: Ok(target.clone()) })
         .collect();
     for lock in locks {
-        for item in input::items(std::slice::from_ref(lock), run)? {
+        for item in input::items(std::slice::from_ref(lock), &Selection::default(), run)? {
             add(&mut all, &item);
         }
     }

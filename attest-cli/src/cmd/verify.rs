@@ -14,13 +14,22 @@ use crate::{
     item::{Item, Question},
     layers::LayerError,
     output::{causes, plural},
+    platform::find::Selection,
     run::Run,
 };
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Wheels, folders of wheels, requirements files with hashes, pip reports [default: requirements.txt].
+    /// Locks (uv.lock, pylock.toml, poetry.lock, pdm.lock, Pipfile.lock), requirements with hashes, pip reports, wheels,
+    /// folders of wheels, - for standard input [default: the project's lock].
     paths: Vec<PathBuf>,
+    /// Every file of a lock counts, not only what may be installed on this machine.
+    #[arg(long)]
+    all_files: bool,
+    /// The Python that will install: which files of a lock count depends on it [default: of the project's environment, or
+    /// python3].
+    #[arg(long, value_name = "PYTHON")]
+    python: Option<PathBuf>,
     /// Without a policy: a log to ask what it has about the files. Nothing of its answer is checked.
     #[arg(long, value_name = "URL")]
     log: Vec<String>,
@@ -31,7 +40,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, run: &Run) -> anyhow::Result<Exit> {
-    let items = input::items(&args.paths, run)?;
+    let selection = Selection { all_files: args.all_files, python: args.python.clone() };
+    let items = input::items(&args.paths, &selection, run)?;
     let layers = match run.layers() {
         Err(error @ LayerError::None { .. }) => return coverage(&items, &args.log, error, run),
         layers => layers?,

@@ -49,7 +49,7 @@ fn index(url: &str, cache: &Path) -> anyhow::Result<Index> {
         proxy: None,
         timeout: 10.0,
         trusted_hosts: Vec::new(),
-        tags: Vec::new(),
+        tags: Vec::new().into(),
         interpreter: Interpreter { executable: PathBuf::new(), prefixes: Vec::new(), version: String::new() },
     };
     Index::new(&settings, cache)

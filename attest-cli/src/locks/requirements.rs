@@ -9,21 +9,23 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use attest_core::artifact::{ArtifactDigest, ProjectName, Version};
+use attest_core::artifact::{ProjectName, Version};
 
 use crate::{
     files::{self, FileError},
     item::{Elsewhere, GateError, Item, Place, Question, Unattestable},
+    platform::Target,
 };
+
+use super::listed::parse_hash;
 
 use self::{
     lines::{LineError, Logical},
-    target::Target,
+    wanted::Wanted,
 };
 
 mod lines;
-mod marker;
-mod target;
+mod wanted;
 
 /// Ten thousand requirements with a hundred hashes each.
 const MAX_FILE: u64 = 128 * 1024 * 1024;
@@ -38,7 +40,13 @@ pub(crate) struct Requirements {
     pub(crate) constraints: Vec<Item>,
     /// Options that lead to other indexes or folders, as written: they are part of the question.
     pub(crate) sources: Vec<(Place, String)>,
+}
+
+/// A file that is being read, with those that lead to it.
+struct Reader<'a, 't> {
+    read: Requirements,
     visited: Vec<PathBuf>,
+    target: &'a Target<'t>,
 }
 
 /// A requirements file cannot be read as pip would read it.
@@ -108,13 +116,22 @@ const OPTIONS: [(&str, Meaning); 18] = [
 const REQUIRE_HASHES: &str = "--require-hashes";
 
 impl Requirements {
-    /// Reads a file and what it includes.
+    /// Reads a file and what it includes, for whatever Python.
     pub(crate) fn read(path: &Path) -> Result<Self, RequirementsError> {
-        let mut all = Self::default();
-        all.include(path, &Place::file(path), Role::Requirement)?;
-        Ok(all)
+        Self::read_for(&files::read(path, MAX_FILE)?, path, &Target::some_python())
     }
 
+    /// Reads what is in a file, and what that includes. `path` names it, and is where includes are looked for.
+    pub(crate) fn read_for(bytes: &[u8], path: &Path, target: &Target<'_>) -> Result<Self, RequirementsError> {
+        let mut reader = Reader { read: Self::default(), visited: Vec::new(), target };
+        // What was piped in has no path that could lead back to it.
+        reader.visited.extend(path.canonicalize());
+        reader.text(bytes, path, Role::Requirement)?;
+        Ok(reader.read)
+    }
+}
+
+impl Reader<'_, '_> {
     fn include(&mut self, path: &Path, from: &Place, role: Role) -> Result<(), RequirementsError> {
         let bytes = files::read(path, MAX_FILE)?;
         let real =
@@ -126,13 +143,15 @@ impl Requirements {
             return Err(RequirementsError::TooMany { place: from.clone() });
         }
         self.visited.push(real);
-        let lines =
-            lines::logical(&bytes).map_err(|source| RequirementsError::Text { path: path.to_owned(), source })?;
-        for line in &lines {
-            self.line(path, line, role)?;
-        }
+        self.text(&bytes, path, role)?;
         self.visited.pop();
         Ok(())
+    }
+
+    fn text(&mut self, bytes: &[u8], path: &Path, role: Role) -> Result<(), RequirementsError> {
+        let lines =
+            lines::logical(bytes).map_err(|source| RequirementsError::Text { path: path.to_owned(), source })?;
+        lines.iter().try_for_each(|line| self.line(path, line, role))
     }
 
     fn line(&mut self, path: &Path, line: &Logical, role: Role) -> Result<(), RequirementsError> {
@@ -148,10 +167,10 @@ impl Requirements {
             return self.options(path, &place, &options);
         }
         let hashes = hash_options(&place, &options)?;
-        let items = items(requirement, hashes, &place);
+        let items = items(requirement, hashes, &place, self.target);
         match role {
-            Role::Requirement => self.items.extend(items),
-            Role::Constraint => self.constraints.extend(items),
+            Role::Requirement => self.read.items.extend(items),
+            Role::Constraint => self.read.constraints.extend(items),
         }
         Ok(())
     }
@@ -200,9 +219,9 @@ impl Requirements {
             }
             Meaning::Editable => {
                 let question = Question::NotAttestable(Unattestable::Local);
-                self.items.push(Item::new(value, place.clone(), question));
+                self.read.items.push(Item::new(value, place.clone(), question));
             }
-            Meaning::Source => self.sources.push((place.clone(), format!("{option} {value}"))),
+            Meaning::Source => self.read.sources.push((place.clone(), format!("{option} {value}"))),
             Meaning::Choice { .. } => {}
         }
         Ok(())
@@ -237,28 +256,28 @@ fn hash_options(place: &Place, tokens: &[&str]) -> Result<Vec<String>, Requireme
 }
 
 /// One item for each hash: an installer takes a file that matches any of them, so every one has to pass.
-fn items(text: &str, hashes: Vec<String>, place: &Place) -> Vec<Item> {
+fn items(text: &str, hashes: Vec<String>, place: &Place, target: &Target<'_>) -> Vec<Item> {
     let (text, marker) = split_marker(text);
     let item = |question| Item::new(text, place.clone(), question);
-    if let Some(marker) = marker.filter(|marker| marker::is_false_here(marker)) {
+    if let Some(marker) = marker.filter(|marker| target.rules_out(marker)) {
         return vec![item(Question::NotSelectable(Elsewhere::Marker(marker.to_owned())))];
     }
-    let target = match Target::parse(text) {
-        Ok(target) => target,
+    let wanted = match Wanted::parse(text) {
+        Ok(wanted) => wanted,
         Err(question) => return vec![item(question)],
     };
-    let hashes: Vec<String> = hashes.into_iter().chain(target.hashes.clone()).collect();
+    let hashes: Vec<String> = hashes.into_iter().chain(wanted.hashes.clone()).collect();
     if hashes.is_empty() {
         return vec![item(Question::Refused(GateError::NoHash))];
     }
     let digests: Vec<_> = hashes.iter().map(|hash| parse_hash(hash)).collect();
-    if let Some(found) = target.on_disk()
+    if let Some(found) = wanted.on_disk()
         && !digests.contains(&Ok(found))
     {
         return vec![item(Question::Refused(GateError::Mismatch { found }))];
     }
     let question = |digest| match digest {
-        Ok(digest) => target.question(digest),
+        Ok(digest) => wanted.question(digest),
         Err(error) => Question::Refused(error),
     };
     digests.into_iter().map(|digest| item(question(digest))).collect()
@@ -266,7 +285,7 @@ fn items(text: &str, hashes: Vec<String>, place: &Place) -> Vec<Item> {
 
 /// Why pip would run somebody's build code to find out what a requirement is; nothing where it is a release or a wheel.
 pub(crate) fn runs_code(requirement: &str) -> Option<Unattestable> {
-    match Target::parse(split_marker(requirement).0) {
+    match Wanted::parse(split_marker(requirement).0) {
         Err(Question::NotAttestable(why)) => Some(why),
         _ => None,
     }
@@ -274,16 +293,7 @@ pub(crate) fn runs_code(requirement: &str) -> Option<Unattestable> {
 
 /// `NAME[extras]==VERSION`, without its marker; nothing where it is something else.
 pub(crate) fn release(requirement: &str) -> Option<(ProjectName, Version)> {
-    Target::parse(split_marker(requirement).0).ok()?.into_release()
-}
-
-fn parse_hash(hash: &str) -> Result<ArtifactDigest, GateError> {
-    let malformed = || GateError::MalformedHash { found: hash.to_owned() };
-    let (algorithm, hex) = hash.split_once(':').ok_or_else(malformed)?;
-    if algorithm != "sha256" {
-        return Err(GateError::OtherHash { found: algorithm.to_owned() });
-    }
-    hex.parse().map_err(|_| malformed())
+    Wanted::parse(split_marker(requirement).0).ok()?.into_release()
 }
 
 /// PEP 508: `;` begins the marker. Beside a URL pip wants a space on either side or takes it for a part of the URL,

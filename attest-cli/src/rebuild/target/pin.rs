@@ -88,7 +88,7 @@ impl Pinning<'_> {
         if self.all {
             return wheels.into_iter().map(|(name, file)| self.listed(name, file)).collect();
         }
-        let order = |name: &WheelName| self.pip.settings().preference(name);
+        let order = |name: &WheelName| self.pip.settings().tags.preference(name);
         let Some(taken) = wheels.iter().filter(|(name, _)| order(name).is_some()).min_by_key(|(name, _)| order(name))
         else {
             let reasons: Vec<_> = wheels.iter().filter_map(|(name, _)| self.here.fit(name).err()).collect();

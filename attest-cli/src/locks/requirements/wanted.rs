@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use attest_core::{
     artifact::{ArtifactDigest, ProjectName, Version, WheelName, file_name_from_url},
-    verify::{Wanted, WantedName},
+    verify::{self, WantedName},
 };
 
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
 
 /// A release or a wheel.
 #[derive(Clone, Debug)]
-pub(super) struct Target {
+pub(super) struct Wanted {
     name: WantedName,
     url: Option<String>,
     path: Option<PathBuf>,
@@ -22,7 +22,7 @@ pub(super) struct Target {
     pub(super) hashes: Vec<String>,
 }
 
-impl Target {
+impl Wanted {
     /// `NAME[extras]==VERSION`, `NAME @ URL`, a URL, or a path to a wheel.
     pub(super) fn parse(text: &str) -> Result<Self, Question> {
         // Only behind a name: `https://evil/@https://trusted/x.whl` is fetched from the first host.
@@ -68,7 +68,7 @@ impl Target {
 
     /// The question about one of the files that the requirement accepts.
     pub(super) fn question(&self, digest: ArtifactDigest) -> Question {
-        let wanted = Box::new(Wanted { digest, name: self.name.clone() });
+        let wanted = Box::new(verify::Wanted { digest, name: self.name.clone() });
         Question::File { wanted, url: self.url.clone() }
     }
 }
@@ -92,7 +92,7 @@ fn project(text: &str) -> Option<ProjectName> {
     ProjectName::new(name.trim()).ok()
 }
 
-fn by_url(url: &str) -> Result<Target, Question> {
+fn by_url(url: &str) -> Result<Wanted, Question> {
     let not_attestable = |why: Unattestable| Question::NotAttestable(why);
     if url.split("://").next().is_some_and(|scheme| scheme.contains('+')) {
         return Err(not_attestable(Unattestable::Vcs));
@@ -108,7 +108,7 @@ fn by_url(url: &str) -> Result<Target, Question> {
     }
     let name = file_name_from_url(base).map_err(|error| not_attestable(error.into()))?;
     match WheelName::parse(&name) {
-        Ok(_) => Ok(Target { name: WantedName::File(name), url: Some(base.to_owned()), path: None, hashes }),
+        Ok(_) => Ok(Wanted { name: WantedName::File(name), url: Some(base.to_owned()), path: None, hashes }),
         Err(_) => Err(not_attestable(Unattestable::by_name(&name))),
     }
 }
