@@ -1,0 +1,227 @@
+//! What is installed in an environment, read from its files alone: none of its code is run.
+//!
+//! The [database of installed distributions](https://packaging.python.org/en/latest/specifications/recording-installed-packages/):
+//! a `.dist-info` folder each, whose RECORD names every file with its hash. An installer leaves the digest of the wheel
+//! nowhere, so the rows of RECORD have to say which wheel it was (docs/TRUST.md 7, `recordDigest`).
+//!
+//! This is an audit, not prevention: code that ran here could have changed whatever is read here.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use attest_core::{
+    artifact::{ArtifactDigest, ProjectName, Version, WheelName},
+    statement::record_digest,
+};
+use serde::Deserialize;
+
+mod check;
+mod environment;
+mod record;
+mod unclaimed;
+
+use self::record::{Record, Row};
+pub(crate) use self::{
+    check::{Fault, Faulty, check},
+    environment::{Environment, EnvironmentError},
+    record::RecordError,
+    unclaimed::{Unclaimed, unclaimed},
+};
+use crate::files::{self, FileError};
+
+/// A RECORD with half a million rows.
+const MAX_RECORD: u64 = 128 * 1024 * 1024;
+/// `WHEEL` and `direct_url.json` are a few lines.
+const MAX_METADATA: u64 = 1024 * 1024;
+/// What installers add to a wheel's own rows, beside compiled files and scripts.
+const ADDED: [&str; 6] =
+    ["INSTALLER", "REQUESTED", "RECORD", "direct_url.json", "provenance_url.json", "uv_cache.json"];
+
+/// One installed project.
+#[derive(Debug)]
+pub(crate) struct Distribution {
+    pub(crate) project: ProjectName,
+    pub(crate) version: Version,
+    /// `.../NAME-VERSION.dist-info`
+    info: PathBuf,
+    /// Why there is nothing to compare, where it was not installed from a wheel that anybody published.
+    pub(crate) foreign: Option<Foreign>,
+    /// The digest of the wheel, where the user named it by its URL. The environment's own word.
+    pub(crate) claimed: Option<ArtifactDigest>,
+    record: Result<Record, RecordError>,
+}
+
+/// What was not installed from a published wheel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Foreign {
+    #[error("an editable install: its code lies elsewhere and can change at any time")]
+    Editable,
+    #[error("from a local folder: it was published by nobody")]
+    Local,
+    #[error("from a version control checkout: what was built from it here was rebuilt by nobody")]
+    Vcs,
+    #[error("not installed from a wheel")]
+    NoWheel,
+}
+
+impl Foreign {
+    /// Stable, for tools.
+    pub(crate) const fn code(self) -> &'static str {
+        match self {
+            Self::Editable => "editable",
+            Self::Local => "local",
+            Self::Vcs => "vcs",
+            Self::NoWheel => "not-a-wheel",
+        }
+    }
+}
+
+/// [PEP 610](https://peps.python.org/pep-0610/)
+#[derive(Deserialize)]
+struct DirectUrl {
+    #[serde(rename = "archive_info")]
+    archive: Option<ArchiveInfo>,
+    #[serde(rename = "vcs_info")]
+    vcs: Option<serde::de::IgnoredAny>,
+    #[serde(rename = "dir_info")]
+    folder: Option<DirInfo>,
+}
+
+#[derive(Deserialize)]
+struct ArchiveInfo {
+    hash: Option<String>,
+    hashes: Option<std::collections::BTreeMap<String, String>>,
+}
+
+#[derive(Deserialize)]
+struct DirInfo {
+    #[serde(default)]
+    editable: bool,
+}
+
+impl Distribution {
+    /// Reads a `.dist-info` folder; nothing where its name is no project's.
+    fn read(info: &Path) -> Option<Self> {
+        let (name, version) = info.file_name()?.to_str()?.strip_suffix(".dist-info")?.split_once('-')?;
+        let (project, version) = (ProjectName::new(name).ok()?, Version::new(version).ok()?);
+        let record = files::read(&info.join("RECORD"), MAX_RECORD)
+            .map_err(|error| match error {
+                FileError::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => RecordError::Missing,
+                error => RecordError::Unreadable { why: crate::output::causes(&error) },
+            })
+            .and_then(|bytes| Record::parse(&bytes));
+        let (foreign, claimed) = origin(info);
+        Some(Self { project, version, info: info.to_owned(), foreign, claimed, record })
+    }
+
+    /// What is wrong with RECORD, where it cannot be used.
+    pub(crate) fn record_error(&self) -> Option<&RecordError> {
+        self.record.as_ref().err()
+    }
+
+    fn rows(&self) -> &[Row] {
+        self.record.as_ref().map_or(&[], Record::rows)
+    }
+
+    /// Where the rows of RECORD start from.
+    fn folder(&self) -> &Path {
+        self.info.parent().unwrap_or(Path::new(""))
+    }
+
+    /// Whether a wheel of this name says of itself what the installed WHEEL says: the same tags and build.
+    pub(crate) fn is_tagged_like(&self, wheel: &WheelName) -> bool {
+        let Ok(text) = files::read(&self.info.join("WHEEL"), MAX_METADATA) else { return false };
+        let text = String::from_utf8_lossy(&text);
+        let values = |key: &str| -> Vec<String> {
+            text.lines().filter_map(|line| Some(line.strip_prefix(key)?.trim().to_owned())).collect()
+        };
+        let mut installed = values("Tag:");
+        let mut named = Vec::new();
+        for python in wheel.python.split('.') {
+            for abi in wheel.abi.split('.') {
+                named.extend(wheel.platform.split('.').map(|platform| format!("{python}-{abi}-{platform}")));
+            }
+        }
+        installed.sort();
+        named.sort();
+        installed == named && values("Build:").first().map(String::as_str) == wheel.build.as_deref()
+    }
+
+    /// `recordDigest` of the wheel that these rows are of (docs/TRUST.md 7); nothing where RECORD does not say enough.
+    /// Whether the files are those of the rows is what [`check()`] finds out.
+    pub(crate) fn record_digest(&self, environment: &Environment) -> Option<ArtifactDigest> {
+        let stem = self.info.file_name()?.to_str()?.strip_suffix(".dist-info")?;
+        let mut rows = Vec::new();
+        for row in self.record.as_ref().ok()?.rows() {
+            match self.in_wheel(row, stem, environment) {
+                InWheel::No => {}
+                InWheel::Unknown => return None,
+                InWheel::As(path) => rows.push((path, row.sha256()?, row.size?)),
+            }
+        }
+        Some(record_digest(&rows).sha256)
+    }
+
+    fn in_wheel(&self, row: &Row, stem: &str, environment: &Environment) -> InWheel {
+        if let Some(name) = row.path.strip_prefix(&format!("{stem}.dist-info/"))
+            && ADDED.contains(&name)
+        {
+            return InWheel::No;
+        }
+        // An installer that compiles gives no hash.
+        if row.hash.is_none() {
+            return if row.is_compiled() { InWheel::No } else { InWheel::Unknown };
+        }
+        if !row.path.starts_with("../") {
+            return InWheel::As(row.path.clone());
+        }
+        // What a wheel keeps in `.data` goes to other folders of the environment.
+        let path = row.place(self.folder());
+        let Some(below) = path.strip_prefix(environment.root()).ok().and_then(Path::to_str) else {
+            return if row.is_script() { InWheel::No } else { InWheel::Unknown };
+        };
+        if below.starts_with("bin/") {
+            return InWheel::No;
+        }
+        let headers = below.strip_prefix("include/site/").and_then(|rest| rest.splitn(3, '/').nth(2));
+        match headers {
+            Some(header) => InWheel::As(format!("{stem}.data/headers/{header}")),
+            None => InWheel::As(format!("{stem}.data/data/{below}")),
+        }
+    }
+}
+
+/// What an installed file was called in the wheel.
+enum InWheel {
+    /// It came from the installer, or is a script: those are rewritten (docs/TRUST.md 7).
+    No,
+    Unknown,
+    As(String),
+}
+
+/// Where a distribution says that it came from.
+fn origin(info: &Path) -> (Option<Foreign>, Option<ArtifactDigest>) {
+    let no_wheel = (!info.join("WHEEL").is_file()).then_some(Foreign::NoWheel);
+    let direct = info.join("direct_url.json");
+    if fs::symlink_metadata(&direct).is_err() {
+        return (no_wheel, None);
+    }
+    let read =
+        files::read(&direct, MAX_METADATA).ok().and_then(|bytes| serde_json::from_slice::<DirectUrl>(&bytes).ok());
+    match read {
+        Some(DirectUrl { folder: Some(DirInfo { editable: true }), .. }) => (Some(Foreign::Editable), None),
+        Some(DirectUrl { vcs: Some(_), .. }) => (Some(Foreign::Vcs), None),
+        Some(DirectUrl { archive: Some(archive), folder: None, .. }) => {
+            let legacy = archive.hash.as_deref().and_then(|hash| hash.strip_prefix("sha256="));
+            let listed = archive.hashes.as_ref().and_then(|hashes| hashes.get("sha256")).map(String::as_str);
+            (no_wheel, listed.or(legacy).and_then(|hex| hex.parse().ok()))
+        }
+        // A file that says it came from elsewhere and not from where: nothing that was published.
+        _ => (Some(Foreign::Local), None),
+    }
+}
+
+#[cfg(test)]
+mod tests;
