@@ -22,6 +22,7 @@ use self::plan::Asked;
 use crate::interrupt;
 use crate::output::Board;
 use crate::rebuild::lineage::Lineage;
+use crate::rebuild::record::Verdict;
 use crate::rebuild::result::shelf::Shelf;
 use crate::rebuild::result::{ResultError, ResultFolder};
 use crate::rebuild::target::{Pinned, Selected, Target, changed};
@@ -243,6 +244,10 @@ impl<'a> Batch<'a> {
     fn kept(&self, pinned: &Pinned, inputs: ArtifactDigest) -> Option<Outcome> {
         let finished = self.journal.finished(inputs)?;
         let folder = ResultFolder::open(&self.workshop.place(pinned.name())).ok()?;
+        // A build can fail because the machine was slow or full, too: one more try costs less than a wrong word.
+        if folder.record().verdict == Verdict::BuildFailed {
+            return None;
+        }
         if folder.digest().ok()? != finished.record || !self.workshop.has_source(folder.record(), pinned.name()) {
             return None;
         }

@@ -1,18 +1,20 @@
 //! The command line: flags that every command has, and the commands in the groups that `--help` shows.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use attest_core::verify::Connection;
-use clap::{CommandFactory, FromArgMatches, Parser};
+use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum as _};
 
 use crate::{
     cmd::Command,
     exit::{Exit, Failure},
     output::{ColorChoice, Format, Manner, Output},
-    run::Run,
+    run::{Pinned, Run},
 };
 
-/// Rebuild wheels, sign what was found, and install only what enough rebuilders reproduced.
+mod examples;
+
+/// Rebuild wheels, sign what comes out, install only what enough others reproduced
 #[derive(Debug, Parser)]
 #[command(name = "attest", version, disable_help_subcommand = true, subcommand_required = true)]
 struct Cli {
@@ -26,15 +28,35 @@ struct Cli {
 #[expect(clippy::struct_excessive_bools, reason = "flags are what a command line has")]
 #[command(next_help_heading = "Options of every command")]
 struct Global {
-    /// A policy that judges too, beside those of the system and the user; may be given more than once.
+    /// A policy that judges too; all have to pass.
+    ///
+    /// Beside the system's and yours. May be given more than once.
     #[arg(long, value_name = "FILE", global = true)]
     policy: Vec<PathBuf>,
-    /// Where attest keeps what it remembers and your own statements [default: ~/.local/share/attest of the account].
+    /// Where attest keeps what it remembers.
+    ///
+    /// Your own statements, what was seen of logs and policies, kept answers [default: ~/.local/share/attest of the account].
     #[arg(long, value_name = "DIR", global = true)]
     data_dir: Option<PathBuf>,
-    /// Ask nobody: judge by what is at hand, by the policy's age limit for that.
+    /// Ask nobody: judge by what is at hand.
+    ///
+    /// The policy's `offline-max-age` then says how old evidence may be.
     #[arg(long, global = true)]
     offline: bool,
+    /// Ask no log again within this time: 30s, 10m, 2h.
+    ///
+    /// It must have answered the same question; what fails is asked again all the same [default: every log is asked at
+    /// least whether anything was added].
+    #[arg(long, value_name = "TIME", value_parser = spell, global = true)]
+    asked_within: Option<Duration>,
+    /// Judge by the evidence in attest.lock alone.
+    #[arg(long, global = true)]
+    frozen: bool,
+    /// Refuse whatever would change attest.lock.
+    ///
+    /// The logs are asked. A lost attestation, for example, or a file that it does not cover.
+    #[arg(long, global = true, conflicts_with = "frozen")]
+    locked: bool,
     /// How results are printed.
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t, global = true)]
     output_format: Format,
@@ -53,12 +75,12 @@ struct Global {
 }
 
 /// Headings of `--help`, and the commands under each.
-const GROUPS: [(&str, &[&str]); 5] = [
-    ("Use", &["verify", "install", "explain", "policy"]),
+pub(crate) const GROUPS: [(&str, &[&str]); 5] = [
+    ("Use", &["verify", "lock", "install", "proxy", "explain", "policy"]),
     ("Maintain", &["check", "snapshot", "normalize"]),
     ("Rebuild", &["rebuild", "rebuilder", "sign", "submit", "withdraw"]),
     ("Log", &["log", "key"]),
-    ("Shell", &["completions"]),
+    ("Shell", &["completions", "man"]),
 ];
 
 /// Reads the arguments, or says what is wrong with them.
@@ -75,17 +97,34 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<(Comman
                 no_progress: global.no_progress,
             };
             let connection = if global.offline { Connection::Offline } else { Connection::Online };
-            Ok((command, Run::new(Output::new(manner), connection, global.policy, global.data_dir)))
+            let mut run = Run::new(Output::new(manner), connection, global.policy, global.data_dir);
+            run.asked_within = global.asked_within.unwrap_or_default();
+            run.pinned = match (global.frozen, global.locked) {
+                (true, _) => Pinned::Frozen,
+                (false, true) => Pinned::Locked,
+                (false, false) => Pinned::Free,
+            };
+            refuse_format(&command, &run.out)?;
+            Ok((command, run))
         }
         Err(error) => Err(usage(&error, &arguments)),
     }
 }
 
+/// How late dissent may be noticed is up to whoever types it, within a day.
+fn spell(text: &str) -> Result<Duration, String> {
+    let unit = |unit: char| text.strip_suffix(unit).and_then(|count| count.parse::<u64>().ok());
+    let seconds =
+        [('s', 1), ('m', 60), ('h', 3_600)].into_iter().find_map(|(name, each)| unit(name)?.checked_mul(each));
+    let spell = seconds.map(Duration::from_secs).filter(|spell| *spell <= Duration::from_secs(24 * 3_600));
+    spell.ok_or_else(|| "expected a time of at most a day, such as 30s, 10m, 2h".to_owned())
+}
+
 /// The whole command line, as completions need it too.
 pub(crate) fn command() -> clap::Command {
     let command = Cli::command();
-    let template = format!("{{about}}\n\n{{usage-heading}} {{usage}}\n\n{}{{options}}", groups(&command));
-    command.help_template(template)
+    let template = format!("{{about}}\n\n{{usage-heading}} {{usage}}\n\n{}{}", groups(&command), options(&command));
+    examples::add(command.help_template(template))
 }
 
 fn groups(command: &clap::Command) -> String {
@@ -101,20 +140,63 @@ fn groups(command: &clap::Command) -> String {
     GROUPS.iter().map(group).collect()
 }
 
+/// A line for each option; all of their text is in every command's `--help`.
+fn options(command: &clap::Command) -> String {
+    let spelling = |argument: &clap::Arg| {
+        let short = argument.get_short().map_or_else(|| "    ".to_owned(), |short| format!("-{short}, "));
+        let value = argument.get_action().takes_values().then(|| argument.get_value_names()).flatten();
+        let value = value.and_then(<[_]>::first).map(|name| format!(" <{name}>")).unwrap_or_default();
+        format!("{short}--{}{value}", argument.get_long().unwrap_or_default())
+    };
+    let told = command.get_arguments().map(|argument| {
+        let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+        (spelling(argument), help)
+    });
+    let every = [("-h, --help", "Print help; of a command: attest COMMAND --help"), ("-V, --version", "Print version")]
+        .map(|(spelling, help)| (spelling.to_owned(), help.to_owned()));
+    let lines: Vec<(String, String)> = told.chain(every).collect();
+    let width = lines.iter().map(|(spelling, _)| spelling.len()).max().unwrap_or(0);
+    let lines: Vec<String> = lines.iter().map(|(spelling, help)| format!("  {spelling:width$}  {help}")).collect();
+    format!("Options of every command:\n{}", lines.join("\n"))
+}
+
+/// Before anything is done: a command that cannot answer in a format is not run for nothing.
+fn refuse_format(command: &Command, out: &Output) -> Result<(), Exit> {
+    let formats = command.formats();
+    if formats.contains(&out.format()) {
+        return Ok(());
+    }
+    let name =
+        |format: &Format| format.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
+    let known: Vec<String> = formats.iter().map(name).collect();
+    let message =
+        format!("this command has no output format {:?}: expected {}", name(&out.format()), known.join(" or "));
+    let hint =
+        "`sarif` and `github` are formats of the commands that judge a project's files: verify, install, explain";
+    out.error(&Failure::usage(message).into(), Exit::Usage, Some(hint));
+    Err(Exit::Usage)
+}
+
 /// Help and version are answers; everything else is exit 2, in the format that was asked for.
 fn usage(error: &clap::Error, arguments: &[OsString]) -> Exit {
-    let asks_json = arguments.iter().any(|argument| argument == "--output-format=json")
-        || arguments.windows(2).any(|pair| pair[0] == "--output-format" && pair[1] == "json");
-    if error.use_stderr() && asks_json {
+    let format = asked_format(arguments).filter(|format| *format != Format::Text);
+    if let Some(format) = format.filter(|_| error.use_stderr()) {
         let text = error.to_string();
         let text = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
-        let out = Output::new(Manner { format: Format::Json, ..Manner::default() });
+        let out = Output::new(Manner { format, ..Manner::default() });
         out.error(&Failure::usage(text).into(), Exit::Usage, None);
         return Exit::Usage;
     }
     // Where neither stdout nor stderr is there, nobody can be told.
     let _gone = error.print();
     if error.use_stderr() { Exit::Usage } else { Exit::Pass }
+}
+
+/// The format of a command line that is not understood.
+fn asked_format(arguments: &[OsString]) -> Option<Format> {
+    let joined = arguments.iter().filter_map(|argument| argument.to_str()?.strip_prefix("--output-format="));
+    let apart = arguments.windows(2).filter(|pair| pair[0] == "--output-format").filter_map(|pair| pair[1].to_str());
+    joined.chain(apart).find_map(|name| Format::from_str(name, false).ok())
 }
 
 #[cfg(test)]
@@ -124,6 +206,18 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         command().debug_assert();
+    }
+
+    #[test]
+    fn help_fits_on_a_screen_and_its_lines_on_a_terminal() {
+        let (short, long) = (command().render_help().to_string(), command().render_long_help().to_string());
+        assert_eq!(short, long);
+        assert!(long.lines().count() <= 46, "{long}");
+        let widest = long.lines().max_by_key(|line| line.chars().count()).unwrap();
+        assert!(widest.chars().count() <= 80, "{widest}");
+        for option in ["--policy <FILE>", "--output-format <FORMAT>", "-q, --quiet", "-h, --help"] {
+            assert!(long.contains(option), "{option}: {long}");
+        }
     }
 
     #[test]

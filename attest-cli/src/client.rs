@@ -4,6 +4,7 @@
 
 use std::{
     io::{self, Read},
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -45,22 +46,43 @@ const EXCERPT: usize = 80;
 /// Connections, shared by all logs of a run.
 #[derive(Clone, Debug)]
 pub(crate) struct Http {
-    client: Client,
+    /// For addresses of this machine without TLS: reading the system's certificates takes longer than such an answer.
+    local: Arc<OnceLock<Client>>,
+    /// For all others.
+    remote: Arc<OnceLock<Client>>,
 }
 
 impl Http {
-    pub(crate) fn new() -> Result<Self, ClientError> {
+    pub(crate) fn new() -> Self {
         // An error means that one is installed already: the same one.
         let _installed = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder()
+        Self { local: Arc::default(), remote: Arc::default() }
+    }
+
+    fn client(&self, url: &Url) -> Result<Client, ClientError> {
+        let local = url.scheme() == "http" && matches!(url.host_str(), Some("127.0.0.1" | "[::1]"));
+        let place = if local { &self.local } else { &self.remote };
+        if let Some(client) = place.get() {
+            return Ok(client.clone());
+        }
+        let mut client = Client::builder()
             .user_agent(concat!("attest/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(READ_TIMEOUT)
             // A log's address is configuration; nobody but the user moves it.
-            .redirect(redirect::Policy::none())
-            .build()
-            .map_err(|source| ClientError::Setup { source })?;
-        Ok(Self { client })
+            .redirect(redirect::Policy::none());
+        if local {
+            // No proxy is between this machine and itself, and none of its certificates would be needed.
+            client = client.no_proxy().tls_certs_only([]);
+        }
+        let client = client.build().map_err(|source| ClientError::Setup { source })?;
+        Ok(place.get_or_init(|| client).clone())
+    }
+
+    /// One file, by whatever it is.
+    pub(crate) fn file(&self, url: &str, limit: u64) -> Result<Vec<u8>, ClientError> {
+        let one = self.log(url)?;
+        one.ask(one.client.get(url), limit)
     }
 
     /// The log, or a mirror of it, at a base URL.
@@ -71,7 +93,7 @@ impl Http {
             let reason = format!("expected http or https, found `{}`", url.scheme());
             return Err(ClientError::Url { url: base.to_owned(), reason });
         }
-        Ok(LogClient { client: self.client.clone(), base: base.trim_end_matches('/').to_owned() })
+        Ok(LogClient { client: self.client(&url)?, base: base.trim_end_matches('/').to_owned() })
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::process::ExitCode;
 
-use crate::host;
-use crate::run::Run;
+use attest_core::verify::Connection;
+
+use crate::{exit::Failure, host, output::Format, run::Run};
 
 mod building;
 mod check;
@@ -11,9 +12,12 @@ mod completions;
 mod explain;
 mod install;
 mod key;
+mod lock;
 mod log;
+mod man;
 mod normalize;
 mod policy;
+mod proxy;
 mod rebuild;
 mod rebuilder;
 pub(crate) mod sign;
@@ -25,23 +29,27 @@ mod withdraw;
 /// Everything that can be asked for.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// Ask whether the policy accepts wheels, or what a requirements file pins
+    /// Ask whether the policy accepts a lock, wheels or an environment
     Verify(verify::Args),
-    /// Install through pip, exactly the files that the policy accepts
+    /// Prune locks to what is accepted, with the evidence in attest.lock
+    Lock(lock::Args),
+    /// Install through pip or uv exactly what the policy accepts
     Install(install::Args),
+    /// Be an index that shows installers only what the policy accepts
+    Proxy(proxy::Args),
     /// Show everything known about a file, and what decides
     Explain(explain::Args),
-    /// Write or check a policy
+    /// Write, check or change a policy
     Policy(policy::Args),
-    /// Build a project twice, in different places and ways, and say what differs and how to fix it
+    /// Build a project twice, and say what differs and how to fix it
     Check(check::Args),
-    /// Write down what is about to be tested or uploaded, check it afterwards, or lock the build tools
+    /// Record what is tested or uploaded, check it, lock build tools
     Snapshot(snapshot::Args),
     /// Build published wheels again, and say whether they are the same
     Rebuild(Box<rebuild::Args>),
-    /// Give wheels a container that depends on nothing but their content
+    /// Give wheels a container that depends on their content alone
     Normalize(normalize::Args),
-    /// Rebuild all the time, on private machines, and publish what came out
+    /// Rebuild all the time on private machines, publish the results
     Rebuilder(rebuilder::Args),
     /// Sign what a rebuild found
     Sign(sign::Args),
@@ -49,12 +57,27 @@ pub(crate) enum Command {
     Submit(submit::Args),
     /// Take back a statement, for good
     Withdraw(withdraw::Args),
-    /// Look at a log
+    /// Look at a log, compare its mirrors, or keep all of it here
     Log(log::Args),
     /// Make a signing key, or show the public half of one
     Key(key::Args),
     /// Print a completion script for a shell
     Completions(completions::Args),
+    /// Print or write manual pages
+    Man(man::Args),
+}
+
+impl Command {
+    /// In which formats it answers. Those that name files of a project and what is wrong with them have all.
+    pub(crate) const fn formats(&self) -> &'static [Format] {
+        match self {
+            Self::Verify(args) if args.is_audit() => &[Format::Text, Format::Json],
+            Self::Verify(_) | Self::Install(_) | Self::Explain(_) => {
+                &[Format::Text, Format::Json, Format::Sarif, Format::Github]
+            }
+            _ => &[Format::Text, Format::Json],
+        }
+    }
 }
 
 /// Runs a command.
@@ -65,9 +88,15 @@ pub(crate) fn dispatch(command: &Command, run: &Run) -> anyhow::Result<ExitCode>
         Command::Rebuilder(_) => host::needs_linux("rebuilder")?,
         _ => {}
     }
+    if run.connection == Connection::Offline && matches!(command, Command::Log(_) | Command::Submit(_)) {
+        let failure = Failure::usage("this command is for asking a log, and --offline asks nobody");
+        return Err(failure.hint("leave out --offline").into());
+    }
     let exit = match command {
         Command::Verify(args) => verify::run(args, run),
+        Command::Lock(args) => lock::run(args, run),
         Command::Install(args) => install::run(args, run),
+        Command::Proxy(args) => proxy::run(args, run),
         Command::Explain(args) => explain::run(args, run),
         Command::Policy(args) => policy::run(args, run),
         Command::Check(args) => check::run(args, run),
@@ -81,6 +110,7 @@ pub(crate) fn dispatch(command: &Command, run: &Run) -> anyhow::Result<ExitCode>
         Command::Log(args) => log::run(args, run),
         Command::Key(args) => key::run(args, run),
         Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args, run),
     }?;
     Ok(exit.into())
 }

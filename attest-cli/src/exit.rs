@@ -1,12 +1,23 @@
 //! Exit codes (docs/TRUST.md 1.5), and how an error becomes one: the only place that knows the numbers.
 
-use std::{fmt, process::ExitCode};
+use std::{
+    fmt,
+    process::{ExitCode, ExitStatus},
+};
 
 use attest_core::verify::Severity;
 
 use crate::{
-    client::ClientError, cmd::submit::ReceiptError, history::HistoryError, input::InputError, layers::LayerError,
-    places::PlaceError, signer::SignerError,
+    client::ClientError,
+    cmd::submit::ReceiptError,
+    evidence::bundle::BundleError,
+    history::HistoryError,
+    host,
+    input::InputError,
+    layers::{FetchError, LayerError},
+    places::PlaceError,
+    replica::ReplicaError,
+    signer::SignerError,
 };
 
 /// How a command ended. The same in every output format.
@@ -36,6 +47,14 @@ impl Exit {
             Self::Undecided => 3,
             Self::Alarm => 4,
             Self::Child(code) => code,
+        }
+    }
+
+    /// How a program ended that was run for the user; by a signal as a shell has it.
+    pub(crate) fn of_child(status: ExitStatus) -> Self {
+        match host::code_of(status) {
+            Some(0) => Self::Pass,
+            code => Self::Child(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)),
         }
     }
 
@@ -124,16 +143,23 @@ fn known(cause: &(dyn std::error::Error + 'static)) -> Option<(Exit, Option<Stri
     if let Some(history) = cause.downcast_ref::<HistoryError>() {
         return Some((of_history(history), None));
     }
+    if let Some(replica) = cause.downcast_ref::<ReplicaError>() {
+        return Some((of_replica(replica), replica.hint()));
+    }
     if let Some(receipt) = cause.downcast_ref::<ReceiptError>() {
         // Garbage from a log proves nothing.
         return Some((Exit::Undecided, receipt.hint()));
     }
     if let Some(layer) = cause.downcast_ref::<LayerError>() {
-        let exit = if matches!(layer, LayerError::Rollback { .. }) { Exit::Alarm } else { Exit::Usage };
-        return Some((exit, layer.hint()));
+        return Some((of_layer(layer), layer.hint()));
     }
     if let Some(signer) = cause.downcast_ref::<SignerError>() {
         return Some((Exit::Usage, signer.hint()));
+    }
+    if let Some(bundle) = cause.downcast_ref::<BundleError>() {
+        // Garbage proves nothing, and is nothing to go by (docs/TRUST.md 1.5).
+        let exit = if matches!(bundle, BundleError::Format { .. }) { Exit::Undecided } else { Exit::Usage };
+        return Some((exit, bundle.hint()));
     }
     if let Some(input) = cause.downcast_ref::<InputError>() {
         return Some((Exit::Usage, input.hint()));
@@ -152,6 +178,29 @@ const fn of_client(error: &ClientError) -> Exit {
         | ClientError::Oversized { .. }
         | ClientError::Busy { .. }
         | ClientError::Garbage { .. } => Exit::Undecided,
+    }
+}
+
+/// docs/TRUST.md 1.5: an older policy than was seen, and bytes that are not those of their pinned digest, are proof.
+fn of_layer(error: &LayerError) -> Exit {
+    match error {
+        LayerError::Rollback { .. } | LayerError::OtherBytes { .. } => Exit::Alarm,
+        LayerError::Include { source, .. } if !matches!(**source, FetchError::File(_)) => Exit::Undecided,
+        _ => Exit::Usage,
+    }
+}
+
+/// Garbage from a server or a disk leaves the question open.
+const fn of_replica(error: &ReplicaError) -> Exit {
+    match error {
+        ReplicaError::Client(error) => of_client(error),
+        ReplicaError::History(error) => of_history(error),
+        ReplicaError::File(_) => Exit::Usage,
+        ReplicaError::Checkpoint { .. }
+        | ReplicaError::Damaged { .. }
+        | ReplicaError::OtherEntries { .. }
+        | ReplicaError::Smaller { .. }
+        | ReplicaError::Tile(_) => Exit::Undecided,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Files that appear whole or not at all: written beside their place, synced, then renamed into it.
 
 use std::{
+    collections::BTreeSet,
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
@@ -9,6 +10,8 @@ use std::{
 use tempfile::NamedTempFile;
 
 use crate::host;
+
+pub(crate) mod together;
 
 /// Who may read a new file; the umask takes away from it.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +54,13 @@ pub(crate) fn replace(path: &Path, bytes: &[u8], mode: Mode) -> Result<(), FileE
     synced(path)
 }
 
+/// As [`replace`], without waiting for the disk: for what carries a checksum and can be had again. After a power cut there
+/// may be anything under its name.
+pub(crate) fn replace_unsynced(path: &Path, bytes: &[u8], mode: Mode) -> Result<(), FileError> {
+    let file = written(path, bytes, mode)?;
+    file.persist(path).map(drop).map_err(|error| FileError::Write { path: path.to_owned(), source: error.error })
+}
+
 /// Gives a file other bytes, all of them or none: a link to it stays one, and who may read it stays as it was.
 pub(crate) fn rewrite(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let failed = |source| FileError::Write { path: path.to_owned(), source };
@@ -60,6 +70,20 @@ pub(crate) fn rewrite(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     file.as_file().set_permissions(permissions).map_err(failed)?;
     file.persist(&place).map_err(|error| failed(error.error))?;
     synced(&place)
+}
+
+/// Makes files last that were [replaced without waiting](replace_unsynced), and the names that they got.
+pub(crate) fn sync(paths: impl IntoIterator<Item = PathBuf>) -> Result<(), FileError> {
+    let mut folders = BTreeSet::new();
+    for path in paths {
+        folders.insert(folder(&path).to_owned());
+        let synced = File::open(&path).and_then(|file| file.sync_all());
+        synced.map_err(|source| FileError::Write { path, source })?;
+    }
+    for path in folders {
+        File::open(&path).and_then(|folder| folder.sync_all()).map_err(|source| FileError::Write { path, source })?;
+    }
+    Ok(())
 }
 
 /// Reads a file that has at most `limit` bytes.
@@ -82,14 +106,19 @@ fn folder(path: &Path) -> &Path {
 }
 
 fn staged(path: &Path, bytes: &[u8], mode: Mode) -> Result<NamedTempFile, FileError> {
+    let file = written(path, bytes, mode)?;
+    // If we crash here, only the temporary name is left.
+    file.as_file().sync_all().map_err(|source| FileError::Write { path: path.to_owned(), source })?;
+    Ok(file)
+}
+
+fn written(path: &Path, bytes: &[u8], mode: Mode) -> Result<NamedTempFile, FileError> {
     let failed = |source| FileError::Write { path: path.to_owned(), source };
     fs::create_dir_all(folder(path)).map_err(failed)?;
     let mut builder = tempfile::Builder::new();
     host::private(builder.prefix(".attest-"), matches!(mode, Mode::Private));
     let mut file = builder.tempfile_in(folder(path)).map_err(failed)?;
     file.write_all(bytes).map_err(failed)?;
-    // If we crash here, only the temporary name is left.
-    file.as_file().sync_all().map_err(failed)?;
     Ok(file)
 }
 

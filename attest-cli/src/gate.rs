@@ -6,19 +6,30 @@ use attest_core::{
     artifact::{ArtifactDigest, ProjectName, Version, WheelName},
     policy::{Exempted, Exemption},
     time::Timestamp,
-    verify::{Asking, Connection, Evidence, Pinning, Reason, Session, Verdict, Wanted, WantedName},
+    verify::{self, Connection, Evidence, Pinning, Reason, Session, Verdict, Wanted, WantedName, Workers},
 };
 
 use crate::{
-    evidence::{self, Gathered},
+    cores,
+    evidence::{self, Asking, Gathered, Means, bundle::Bundles},
     exit::Exit,
+    gate::regress::Regressions,
     item::{GateError, Item, Question},
     layers::{Layer, Layers},
-    run::{self, Run},
+    run::{self, Pinned, Run},
 };
 
 pub(crate) mod aged;
+mod bundled;
+pub(crate) mod cause;
 pub(crate) mod document;
+mod github;
+pub(crate) mod installation;
+mod place;
+pub(crate) mod regress;
+pub(crate) mod report;
+mod sarif;
+pub(crate) mod summary;
 pub(crate) mod verdicts;
 
 /// What came of one item; the parts that docs/TRUST.md 1.4 adds up.
@@ -40,6 +51,11 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
+    /// Whether the file may be installed: by votes, by a pin, or by an exemption.
+    pub(crate) const fn lets_through(self) -> bool {
+        matches!(self, Self::Passed | Self::Pinned | Self::Exempt)
+    }
+
     /// What cannot be attested does not pass: only an exemption lets it.
     pub(crate) const fn exit(self) -> Exit {
         match self {
@@ -116,6 +132,8 @@ pub(crate) struct Answer<'p> {
     pub(crate) outcome: Outcome,
     /// One for each policy; none where there was nothing to judge.
     pub(crate) judgements: Vec<Judgement<'p>>,
+    /// Refused, but another hash of the same requirement is not.
+    pub(crate) unpruned: bool,
 }
 
 /// Everything that was asked, and the evidence that it was answered from.
@@ -123,13 +141,23 @@ pub(crate) struct Answer<'p> {
 pub(crate) struct Judged<'p> {
     pub(crate) answers: Vec<Answer<'p>>,
     pub(crate) gathered: Gathered,
+    /// Against what `attest.lock` says was accepted.
+    pub(crate) regressions: Regressions,
 }
 
 impl Judged<'_> {
     /// The worst of all answers. A proven fork is an alarm whatever the files are.
     pub(crate) fn exit(&self) -> Exit {
         let forked = if self.gathered.alarms.is_empty() { Exit::Pass } else { Exit::Alarm };
+        let forked = forked.worst(self.regressions.exit());
         self.answers.iter().fold(forked, |worst, answer| worst.worst(answer.outcome.exit()))
+    }
+
+    /// Whether the evidence speaks against a file, or does not suffice for it.
+    fn says_no(&self) -> bool {
+        let no = |answer: &Answer<'_>| !answer.judgements.is_empty() && answer.outcome.exit() != Exit::Pass;
+        let whole = self.gathered.alarms.is_empty() && self.regressions.exit() == Exit::Pass;
+        !whole || self.answers.iter().any(no)
     }
 
     /// How many items came out like this.
@@ -138,8 +166,22 @@ impl Judged<'_> {
     }
 }
 
-/// Asks the logs of all policies once, and lets every policy judge every item.
+/// Asks the logs of all policies once, and lets every policy judge every item. What they said before will do where nothing was
+/// added to them since and everything passes.
 pub(crate) fn judge<'p>(items: &'p [Item], layers: &'p Layers, run: &Run) -> anyhow::Result<Judged<'p>> {
+    let asking = match run.pinned {
+        Pinned::Locked => Asking::Anew,
+        Pinned::Free | Pinned::Frozen => Asking::Sparing { within: run.asked_within },
+    };
+    judge_if(asking, items, layers, run)
+}
+
+/// As [`judge`], from what the logs say now.
+pub(crate) fn judge_now<'p>(items: &'p [Item], layers: &'p Layers, run: &Run) -> anyhow::Result<Judged<'p>> {
+    judge_if(Asking::Anew, items, layers, run)
+}
+
+fn judge_if<'p>(asking: Asking, items: &'p [Item], layers: &'p Layers, run: &Run) -> anyhow::Result<Judged<'p>> {
     let now = run::now();
     let digests: BTreeSet<ArtifactDigest> = items
         .iter()
@@ -151,24 +193,72 @@ pub(crate) fn judge<'p>(items: &'p [Item], layers: &'p Layers, run: &Run) -> any
             _ => None,
         })
         .collect();
-    let gathered = gather(&digests.into_iter().collect::<Vec<_>>(), layers, run)?;
-    Ok(decide(items, layers, gathered))
+    let bundles = Bundles::beside(items, run)?;
+    let judge = |asking| judge_as(asking, items, (&digests, now), &bundles, layers, run);
+    let mut judged = judge(asking)?;
+    if judged.gathered.recalled && run.connection == Connection::Online && judged.says_no() {
+        // Never from memory: what is missing may be there by now, and whose fault it is must be right.
+        judged = judge(Asking::Anew)?;
+    }
+    tell_silence(&judged, run);
+    Ok(judged)
+}
+
+/// That a log gave no answer is a reason where it leaves something open. Where what is at hand sufficed (`attest.lock`, other
+/// logs), nobody would hear of it otherwise.
+fn tell_silence(judged: &Judged<'_>, run: &Run) {
+    let asked = run.connection == Connection::Online && run.pinned != Pinned::Frozen;
+    if asked && judged.count(Outcome::Undecided) == 0 {
+        for (origin, why) in &judged.gathered.evidence.unreachable {
+            run.out.warning(format_args!("log {origin} gave no evidence, judged by what is at hand: {why}"));
+        }
+    }
+}
+
+fn judge_as<'p>(
+    asking: Asking,
+    items: &'p [Item],
+    // As of then: what was exempt when the logs were asked is not judged by answers that are about other files.
+    (digests, now): (&BTreeSet<ArtifactDigest>, Timestamp),
+    bundles: &Bundles,
+    layers: &'p Layers,
+    run: &Run,
+) -> anyhow::Result<Judged<'p>> {
+    if bundles.is_empty() {
+        let gathered = gather_as(asking, &digests.iter().copied().collect::<Vec<_>>(), layers, run)?;
+        return Ok(decide_at(now, items, layers, gathered));
+    }
+    let (gathered, answered) = bundled::gather(asking, items, digests, bundles, layers, run)?;
+    let mut judged = decide_at(now, items, layers, gathered);
+    judged.regressions = Regressions::of(&judged.answers, bundles, &answered, run.pinned);
+    Ok(judged)
 }
 
 /// Asks the logs of all policies, and looks among the user's own statements.
 pub(crate) fn gather(digests: &[ArtifactDigest], layers: &Layers, run: &Run) -> anyhow::Result<Gathered> {
+    gather_as(Asking::Anew, digests, layers, run)
+}
+
+fn gather_as(asking: Asking, digests: &[ArtifactDigest], layers: &Layers, run: &Run) -> anyhow::Result<Gathered> {
     let folders = [run.places()?.statements()?];
-    let (sources, history) = (evidence::sources(layers), run.history()?);
-    Ok(evidence::gather(&sources, &folders, &history, digests, run.connection, &run.out)?)
+    let (sources, history, cache) = (evidence::sources(layers), run.history()?, run.evidence()?);
+    let places = run.places()?;
+    let (data, connection) = (places.data()?, run.connection);
+    let means = Means { history: &history, cache: &cache, data, connection, asking, out: &run.out };
+    Ok(evidence::gather(&sources, &folders, digests, &means)?)
 }
 
 /// Lets every policy judge every item by what was gathered.
 pub(crate) fn decide<'p>(items: &'p [Item], layers: &'p Layers, gathered: Gathered) -> Judged<'p> {
-    let now = run::now();
+    decide_at(run::now(), items, layers, gathered)
+}
+
+fn decide_at<'p>(now: Timestamp, items: &'p [Item], layers: &'p Layers, gathered: Gathered) -> Judged<'p> {
     let benches: Vec<Bench<'p>> =
         layers.iter().map(|layer| Bench::open(layer, &gathered.evidence, gathered.connection, now)).collect();
-    let answers = items.iter().map(|item| answer(item, &benches)).collect();
-    Judged { answers, gathered }
+    let mut answers: Vec<Answer<'p>> = items.iter().map(|item| answer(item, &benches)).collect();
+    mark_unpruned(&mut answers);
+    Judged { answers, gathered, regressions: Regressions::default() }
 }
 
 /// One policy with the evidence it judges by.
@@ -180,11 +270,9 @@ struct Bench<'p> {
 
 impl<'p> Bench<'p> {
     fn open(layer: &'p Layer, evidence: &Evidence, connection: Connection, now: Timestamp) -> Self {
-        let asking = Asking { now, connection, seen_serial: layer.seen_serial };
-        // A log that only another policy names is not missed here.
-        let mut evidence = evidence.clone();
-        evidence.unreachable.retain(|(origin, _)| layer.policy.log(origin).is_some());
-        Self { layer, session: Session::open(&layer.policy, &evidence, asking), now }
+        let asking = verify::Asking { now, connection, seen_serial: layer.seen_serial };
+        let workers = Workers::new(cores::count());
+        Self { layer, session: Session::open_with(&layer.policy, evidence, asking, workers), now }
     }
 
     fn judge(&self, wanted: &Wanted, url: Option<&str>) -> Judgement<'p> {
@@ -200,7 +288,7 @@ impl<'p> Bench<'p> {
 }
 
 fn answer<'p>(item: &'p Item, benches: &[Bench<'p>]) -> Answer<'p> {
-    let unjudged = |outcome| Answer { item, outcome, judgements: Vec::new() };
+    let unjudged = |outcome| Answer { item, outcome, judgements: Vec::new(), unpruned: false };
     let (wanted, url) = match &item.question {
         Question::File { wanted, url } => (wanted, url.as_deref()),
         Question::Refused(GateError::Mismatch { .. }) => return unjudged(Outcome::Alarm),
@@ -219,7 +307,24 @@ fn answer<'p>(item: &'p Item, benches: &[Bench<'p>]) -> Answer<'p> {
         Outcome::Refused if unattestable => Outcome::NotAttestable,
         other => other,
     };
-    Answer { item, outcome, judgements }
+    Answer { item, outcome, judgements, unpruned: false }
+}
+
+/// Hashes in requirements have no names, so all of them have to pass although one of them would do (docs/TRUST.md 6.1).
+/// Who has one that passes only needs to leave out the others.
+fn mark_unpruned(answers: &mut [Answer<'_>]) {
+    let line = |answer: &Answer<'_>| match &answer.item.question {
+        Question::File { wanted, .. } if matches!(wanted.name, WantedName::Release { .. }) => {
+            // Locks in JSON have one line for each hash; the name is the requirement in all of them.
+            Some((answer.item.place.path().to_owned(), answer.item.name.clone()))
+        }
+        _ => None,
+    };
+    let passing: BTreeSet<_> =
+        answers.iter().filter(|answer| answer.outcome.exit() == Exit::Pass).filter_map(line).collect();
+    for answer in answers.iter_mut().filter(|answer| answer.outcome == Outcome::Refused) {
+        answer.unpruned = line(answer).is_some_and(|line| passing.contains(&line));
+    }
 }
 
 fn exempted<'p>(layer: &'p Layer, wanted: &Wanted, url: Option<&str>, now: Timestamp) -> Exempted<'p> {
@@ -234,17 +339,23 @@ fn exempt_everywhere(layers: &Layers, wanted: &Wanted, url: Option<&str>, now: T
 }
 
 fn project(name: &WantedName) -> Option<ProjectName> {
+    release(name).map(|(project, _)| project)
+}
+
+/// The release that a file is of, as far as its name says.
+pub(crate) fn release(name: &WantedName) -> Option<(ProjectName, Version)> {
     match name {
-        WantedName::File(name) => WheelName::parse(name).map_or_else(|_| sdist(name), |wheel| Some(wheel.project)),
-        WantedName::Release { project, .. } => Some(project.clone()),
+        WantedName::File(name) => {
+            WheelName::parse(name).map_or_else(|_| sdist(name), |wheel| Some((wheel.project, wheel.version)))
+        }
+        WantedName::Release { project, version } => Some((project.clone(), version.clone())),
     }
 }
 
-/// The project of a source distribution. Votes are about wheels, but an exemption may be about its very bytes
+/// The release of a source distribution. Votes are about wheels, but an exemption may be about its very bytes
 /// (docs/TRUST.md 6.2, 6.3).
-fn sdist(name: &str) -> Option<ProjectName> {
+fn sdist(name: &str) -> Option<(ProjectName, Version)> {
     let stem = name.strip_suffix(".tar.gz").or_else(|| name.strip_suffix(".zip"))?;
     let (project, version) = stem.rsplit_once('-')?;
-    Version::new(version).ok()?;
-    ProjectName::new(project).ok()
+    Some((ProjectName::new(project).ok()?, Version::new(version).ok()?))
 }

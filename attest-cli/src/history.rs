@@ -3,11 +3,12 @@
 //! A log is remembered under its whole verifier key: a new key is a new log (docs/TRUST.md 5.3).
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     fmt,
     fs::{self, File},
-    io,
+    io, panic,
     path::{Path, PathBuf},
+    thread,
 };
 
 use attest_core::{
@@ -19,6 +20,8 @@ use attest_core::{
     tile::{self, TILE_WIDTH, TileError, TileId},
     verify::ProvenFork,
 };
+
+mod earlier;
 
 use crate::{
     client::ClientError,
@@ -56,7 +59,7 @@ pub(crate) enum HistoryError {
     Fork { origin: String, seen: u64, shown: u64, notes: Box<[String; 2]>, evidence: Kept },
     #[error("{origin} shows an old checkpoint: expected at least the {seen} entries seen before, found {shown}")]
     Stale { origin: String, seen: u64, shown: u64 },
-    #[error("{origin}: nothing shows that its {shown} entries continue the {seen} seen before")]
+    #[error("{origin}: nothing shows that its {shown} entries continue the {seen} seen before, or begin them")]
     Unproven { origin: String, seen: u64, shown: u64, source: UnprovenError },
     #[error("what was seen of {origin} cannot be kept")]
     State { origin: String, source: StateError },
@@ -96,6 +99,8 @@ pub(crate) enum UnprovenError {
     Tile(#[from] TileError),
     #[error("its tiles do not belong to the tree it signed")]
     Foreign,
+    #[error("nobody may be asked for its tiles")]
+    NotAsked,
 }
 
 /// The memory itself failed.
@@ -131,14 +136,25 @@ impl History {
 
     /// Holds a checkpoint to what was seen before, and remembers it when it is newer. `read` fetches tiles of the tree
     /// that `shown` commits to.
-    pub(crate) fn admit(
+    pub(crate) fn admit<E: Into<UnprovenError> + Send>(
         &self,
         log: &VerifierKey,
         shown: &LogCheckpoint,
-        read: impl FnMut(TileId) -> Result<Vec<NodeHash>, ClientError>,
+        read: impl Fn(TileId) -> Result<Vec<NodeHash>, E> + Sync,
     ) -> Result<Seen, HistoryError> {
         let _lock = self.lock(log)?;
+        self.admit_locked(log, shown, |tiles| at_once(tiles, read))
+    }
+
+    fn admit_locked(
+        &self,
+        log: &VerifierKey,
+        shown: &LogCheckpoint,
+        read: impl FnOnce(&BTreeSet<TileId>) -> Result<Vec<Vec<NodeHash>>, UnprovenError>,
+    ) -> Result<Seen, HistoryError> {
         let Some(last) = self.last(log)? else {
+            // What was proven of another history says nothing about this one.
+            self.forget_earlier(log)?;
             self.remember(log, shown)?;
             return Ok(Seen::First);
         };
@@ -163,6 +179,7 @@ impl History {
             return Ok(Seen::Same);
         }
         self.remember(log, shown)?;
+        self.remember_earlier(log, old)?;
         Ok(Seen::GrewFrom(old.size))
     }
 
@@ -213,14 +230,19 @@ impl History {
     }
 
     fn path(&self, log: &VerifierKey, kind: &str) -> PathBuf {
-        let name: String = origin(log)
-            .chars()
-            .take(60)
-            .map(|c| if c.is_ascii_alphanumeric() || c == '.' || c == '-' { c } else { '_' })
-            .collect();
-        let id = ArtifactDigest::of(log.to_string().as_bytes()).to_string();
-        self.folder.join(format!("{name}-{}.{kind}", &id[..16]))
+        self.folder.join(format!("{}.{kind}", file_name(log)))
     }
+}
+
+/// What files about a log are called: readable, and another for every key.
+pub(crate) fn file_name(log: &VerifierKey) -> String {
+    let name: String = origin(log)
+        .chars()
+        .take(60)
+        .map(|c| if c.is_ascii_alphanumeric() || c == '.' || c == '-' { c } else { '_' })
+        .collect();
+    let id = ArtifactDigest::of(log.to_string().as_bytes()).to_string();
+    format!("{name}-{}", &id[..16])
 }
 
 fn origin(log: &VerifierKey) -> String {
@@ -238,23 +260,31 @@ fn state(log: &VerifierKey, source: StateError) -> HistoryError {
 fn root_at(
     old: TreeSize,
     new: TreeHead,
-    mut read: impl FnMut(TileId) -> Result<Vec<NodeHash>, ClientError>,
+    read: impl FnOnce(&BTreeSet<TileId>) -> Result<Vec<Vec<NodeHash>>, UnprovenError>,
 ) -> Result<RootHash, UnprovenError> {
     if old == TreeSize::ZERO {
         return Ok(RootHash::of_empty());
     }
-    let mut tiles = HashMap::new();
-    for id in tile::tiles_for_root(old).into_iter().chain(tile::tiles_for_consistency(old, new.size)) {
-        let id = as_wide_as_in(new.size, id)?;
-        if let std::collections::hash_map::Entry::Vacant(vacant) = tiles.entry((id.level(), id.index())) {
-            vacant.insert(read(id)?);
-        }
-    }
+    let needed = tile::tiles_for_root(old).into_iter().chain(tile::tiles_for_consistency(old, new.size));
+    let needed: BTreeSet<TileId> = needed.map(|id| as_wide_as_in(new.size, id)).collect::<Result<_, _>>()?;
+    let tiles: HashMap<_, _> = needed.iter().map(|id| (id.level(), id.index())).zip(read(&needed)?).collect();
     let mut fetched = |id: TileId| tiles.get(&(id.level(), id.index())).cloned().ok_or(UnprovenError::Foreign);
     let root = tile::root_from_tiles(old, &mut fetched)?;
     let proof = tile::prove_consistency(old, new.size, &mut fetched)?;
     verify_consistency(TreeHead { size: old, root }, new, &proof).map_err(|_| UnprovenError::Foreign)?;
     Ok(root)
+}
+
+/// All of them in one round trip. They are few: a tile covers eight levels of the tree.
+fn at_once<E: Into<UnprovenError> + Send>(
+    tiles: &BTreeSet<TileId>,
+    read: impl Fn(TileId) -> Result<Vec<NodeHash>, E> + Sync,
+) -> Result<Vec<Vec<NodeHash>>, UnprovenError> {
+    thread::scope(|scope| {
+        let asking: Vec<_> = tiles.iter().map(|id| scope.spawn(|| read(*id))).collect();
+        let read = asking.into_iter().map(|thread| thread.join().unwrap_or_else(|reason| panic::resume_unwind(reason)));
+        read.map(|hashes| hashes.map_err(Into::into)).collect()
+    })
 }
 
 /// Partial tiles of earlier sizes may be gone once the tile has grown (tlog-tiles, "Pruning").

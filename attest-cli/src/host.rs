@@ -20,16 +20,27 @@ pub(crate) use linux::{FewerCpus, step_back};
 pub(crate) use others::{FewerCpus, step_back};
 #[cfg(unix)]
 pub(crate) use unix::{
-    Ending, account, end_group, exchange, free, home, is_file_of, lead_group, mode, path_of, private, set_link_time,
-    set_mode, symlink, sync_folder, system_policy, user,
+    Ending, account, code_of, end_group, exchange, free, hand_on, home, inode, is_file_of, is_ours_alone, lead_group,
+    lock_folder, make_private, mode, path_of, private, read_exact_at, set_link_time, set_mode, symlink, sync_folder,
+    system_policy, user,
 };
 #[cfg(windows)]
 pub(crate) use windows::{
-    Ending, account, end_group, exchange, free, home, is_file_of, lead_group, mode, path_of, private, set_link_time,
-    set_mode, symlink, sync_folder, system_policy, user,
+    Ending, account, code_of, end_group, exchange, free, hand_on, home, inode, is_file_of, is_ours_alone, lead_group,
+    lock_folder, make_private, mode, path_of, private, read_exact_at, set_link_time, set_mode, symlink, sync_folder,
+    system_policy, user,
 };
 
 use crate::exit::{Exit, Failure};
+
+/// How somebody asked a program to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// Ctrl-C, which a terminal sends to everything that runs in it.
+    Interrupt,
+    /// SIGTERM, or Ctrl-Break: to us alone.
+    Terminate,
+}
 
 /// Rooms are made of Linux's namespaces.
 ///

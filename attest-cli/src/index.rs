@@ -19,7 +19,10 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use reqwest::{Certificate, Proxy, Url};
 use serde::Deserialize;
 
+use self::netrc::Netrc;
 use crate::pip::Settings;
+
+pub(crate) mod netrc;
 
 /// JSON first; HTML for indexes from before PEP 691.
 const ACCEPTED: &str = "application/vnd.pypi.simple.v1+json, text/html;q=0.1";
@@ -47,6 +50,7 @@ pub(crate) struct IndexFile {
 pub(crate) struct Index {
     client: Client,
     roots: Vec<Url>,
+    netrc: Netrc,
     files: PathBuf,
     pages: Mutex<HashMap<ProjectName, Vec<IndexFile>>>,
 }
@@ -56,7 +60,8 @@ impl Index {
     pub(crate) fn new(settings: &Settings, files: &Path) -> anyhow::Result<Self> {
         let roots = settings.index_urls().map(|url| root(url, &settings.trusted_hosts));
         let roots = roots.collect::<Result<_, _>>()?;
-        Ok(Self { client: client(settings)?, roots, files: files.to_owned(), pages: Mutex::default() })
+        let netrc = Netrc::of_account();
+        Ok(Self { client: client(settings)?, roots, netrc, files: files.to_owned(), pages: Mutex::default() })
     }
 
     /// All files of a project, in the index's order. A project that no index has is an error.
@@ -83,7 +88,7 @@ impl Index {
         let url = root.join(&format!("{}/", project.as_str()))?;
         let host = url.host_str().unwrap_or_default().to_owned();
         // `without_url`: the URL may hold credentials.
-        let response = self.client.get(url).header(ACCEPT, ACCEPTED).send().map_err(reqwest::Error::without_url);
+        let response = self.get(url).header(ACCEPT, ACCEPTED).send().map_err(reqwest::Error::without_url);
         let mut response = response.with_context(|| format!("expected an answer of the index at {host}"))?;
         if matches!(response.status().as_u16(), 404 | 410) {
             return Ok(None);
@@ -180,7 +185,8 @@ impl Index {
         Ok(())
     }
 
-    /// A request with the index's credentials, where the URL is on the index's own host, as pip does it.
+    /// A request with the index's credentials, where the URL is on the index's own host, as pip does it; otherwise with
+    /// those that the user's netrc has for the host, where nobody on the way can read them.
     fn get(&self, mut url: Url) -> RequestBuilder {
         let same = |root: &&Url| (root.scheme(), root.host(), root.port()) == (url.scheme(), url.host(), url.port());
         let root = self.roots.iter().filter(same).find(|root| !root.username().is_empty());
@@ -189,7 +195,12 @@ impl Index {
             let _ = url.set_username(root.username());
             let _ = url.set_password(root.password());
         }
-        self.client.get(url)
+        let host = url.host_str().filter(|_| url.username().is_empty() && Self::is_safe(&url));
+        let known = host.and_then(|host| self.netrc.at(host)).map(|(login, word)| (login.to_owned(), word.to_owned()));
+        match known {
+            Some((login, password)) => self.client.get(url).basic_auth(login, Some(password)),
+            None => self.client.get(url),
+        }
     }
 
     fn download(&self, file: &IndexFile, limit: u64) -> anyhow::Result<Vec<u8>> {
@@ -214,7 +225,7 @@ impl Index {
 
 /// As pip has it: a digest is worth what the connection is worth that it came over, so HTTPS, this very machine, or a
 /// host that the user trusts in pip's configuration.
-fn root(url: &str, trusted_hosts: &[String]) -> anyhow::Result<Url> {
+pub(crate) fn root(url: &str, trusted_hosts: &[String]) -> anyhow::Result<Url> {
     let url = Url::parse(&format!("{}/", url.trim_end_matches('/'))).context("expected pip's index to be a URL")?;
     let host = url.host_str().unwrap_or_default();
     let port = url.port_or_known_default().unwrap_or_default();
@@ -229,7 +240,7 @@ fn root(url: &str, trusted_hosts: &[String]) -> anyhow::Result<Url> {
 }
 
 /// Whether somebody can sit in front of where a redirect leads, and could not in front of where it was.
-fn is_led_away(from: &Url, to: &Url) -> bool {
+pub(crate) fn is_led_away(from: &Url, to: &Url) -> bool {
     Index::is_safe(from) && !Index::is_safe(to)
 }
 

@@ -6,6 +6,7 @@ use std::{
 };
 
 use crate::{
+    cores,
     files::{self, FileError},
     item::Item,
     locks::{self, document::LockError, report::ReportError, requirements::RequirementsError},
@@ -51,11 +52,18 @@ impl InputError {
     /// The next step.
     pub(crate) fn hint(&self) -> Option<String> {
         Some(match self {
+            Self::Unreadable { path, source } if source.kind() == io::ErrorKind::NotFound => {
+                let name = path.to_str().filter(|name| !name.contains(['/', '.']) || name.contains("=="))?;
+                format!("files are verified; `attest explain {name}` is about a release")
+            }
             Self::BareDigest { found } => format!("`attest explain {found}` shows what is known about it"),
             Self::Nothing { .. } => "name wheels, a folder of wheels, a lock, or requirements with hashes".to_owned(),
             Self::Lock(LockError::Conflict { .. }) => "merge it, or lock again".to_owned(),
             Self::Lock(LockError::Version { format, .. }) => {
                 format!("a newer attest may read it; until then, export requirements with hashes from {format}")
+            }
+            Self::Empty { path } if path.is_dir() => {
+                "a folder means the wheels in it; name the lock, or nothing at all for the project's lock".to_owned()
             }
             Self::Python(_) => "--python names the Python that will install".to_owned(),
             _ => return None,
@@ -70,17 +78,23 @@ pub(crate) fn items(paths: &[PathBuf], selection: &Selection, run: &Run) -> Resu
         let Some(Found { lock, others }) = project::find(&folder) else {
             return Err(InputError::Nothing { folder });
         };
-        run.out.note(format_args!("verifying {}", lock.display()));
+        run.out.note(format_args!("reading {}", lock.display()));
         if !others.is_empty() {
             run.out.note(format_args!("not looked at: {}", others.join(", ")));
         }
         return some(&lock, selection, run);
     }
     let mut items = Vec::new();
-    for path in paths {
-        items.extend(some(path, selection, run)?);
+    // Wheels are hashed at once, on all cores.
+    for found in cores::map(paths, |path| some(path, selection, run)) {
+        items.extend(found?);
     }
     Ok(items)
+}
+
+/// The lock that is taken where nobody names one.
+pub(crate) fn project_lock() -> Option<PathBuf> {
+    project::find(&std::env::current_dir().ok()?).map(|found| found.lock)
 }
 
 /// What holds nothing was not meant.

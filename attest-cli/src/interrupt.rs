@@ -18,7 +18,7 @@ pub(crate) fn watch() -> io::Result<()> {
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
         runtime.block_on(async {
             loop {
-                ending.next().await;
+                let _asked = ending.next().await;
                 if REQUESTED.swap(true, Ordering::SeqCst) {
                     std::process::exit(130);
                 }

@@ -53,6 +53,16 @@ pub(crate) enum Form {
     Folder,
 }
 
+impl Item {
+    /// Of the file that is asked about, where it is a question for a policy.
+    pub(crate) fn digest(&self) -> Option<ArtifactDigest> {
+        match &self.question {
+            Question::File { wanted, .. } => Some(wanted.digest),
+            _ => None,
+        }
+    }
+}
+
 /// A file, or a line of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {

@@ -12,12 +12,18 @@ use std::{
 use attest_core::{
     artifact::ArtifactDigest,
     policy::{Policy, PolicyError},
+    verify::Connection,
 };
 
 use crate::{
     files::{self, FileError, Mode},
     places::{PlaceError, Places},
 };
+
+mod excerpt;
+mod include;
+
+pub(crate) use self::include::FetchError;
 
 /// A serial in decimal digits, and its line end.
 const MAX_SERIAL_FILE: u64 = 32;
@@ -27,6 +33,8 @@ const MAX_SERIAL_FILE: u64 = 32;
 pub(crate) enum Owner {
     System,
     User,
+    /// Included by one of these three, by its bytes.
+    Organisation,
     /// `--policy FILE`
     Named,
     Project,
@@ -37,6 +45,7 @@ impl fmt::Display for Owner {
         f.write_str(match self {
             Self::System => "system",
             Self::User => "user",
+            Self::Organisation => "organisation",
             Self::Named => "named",
             Self::Project => "project",
         })
@@ -51,6 +60,8 @@ pub(crate) struct Layer {
     pub(crate) policy: Policy,
     /// The highest serial seen before.
     pub(crate) seen_serial: Option<u64>,
+    /// Where an included policy is from.
+    url: Option<String>,
 }
 
 /// The policies of a run; at least one.
@@ -67,8 +78,16 @@ pub(crate) enum LayerError {
     #[error("the {owner} policy {} is not UTF-8 text", .path.display())]
     NotUtf8 { owner: Owner, path: PathBuf },
     // No source: its words stand here in the form that editors jump to, and would be printed a second time.
-    #[error("{}:{}:{}: {}", .path.display(), .error.line, .error.column, .error.kind)]
-    Parse { path: PathBuf, error: PolicyError },
+    #[error("{}:{}:{}: {}{excerpt}", .path.display(), .error.line, .error.column, .error.kind)]
+    Parse { path: PathBuf, error: PolicyError, excerpt: String },
+    #[error("{}:{line}: the policy at {url} cannot be had", .path.display())]
+    Include { path: PathBuf, line: usize, url: String, source: Box<FetchError> },
+    #[error("{}:{line}: {url} is not the policy that is meant: its bytes have sha256 {found}", .path.display())]
+    OtherBytes { path: PathBuf, line: usize, url: String, found: ArtifactDigest },
+    #[error("{}:{line}: a project's policy includes no others", .path.display())]
+    ProjectIncludes { path: PathBuf, line: usize },
+    #[error("{}:{line}: a policy that is included includes no others", .path.display())]
+    Nested { path: PathBuf, line: usize },
     #[error(transparent)]
     Place(#[from] PlaceError),
     #[error(
@@ -91,6 +110,12 @@ impl LayerError {
                 project.display()
             )),
             Self::None { .. } => Some("`attest policy init --preset self` writes one to begin with".to_owned()),
+            Self::Include { .. } => Some("it is kept once it was fetched; until then nothing can pass".to_owned()),
+            Self::OtherBytes { .. } => {
+                Some("ask whoever keeps it which bytes are meant, and change sha256 only by their word".to_owned())
+            }
+            Self::ProjectIncludes { .. } => Some("include it in your own policy".to_owned()),
+            Self::Nested { .. } => Some("include both in your own policy".to_owned()),
             Self::Rollback { path, .. } => {
                 Some(format!("bring back the newer {}, or ask whoever keeps it", path.display()))
             }
@@ -105,12 +130,37 @@ fn shown(paths: &[PathBuf]) -> String {
 
 impl Layers {
     /// Reads every policy that exists, and holds each to the serial seen before.
-    pub(crate) fn load(places: &Places, named: &[PathBuf]) -> Result<Self, LayerError> {
+    pub(crate) fn load(places: &Places, named: &[PathBuf], connection: Connection) -> Result<Self, LayerError> {
         let mut layers = Self::discover(places, named)?;
+        layers.include(places, connection)?;
         for layer in &mut layers.0 {
             layer.seen_serial = layer.check_serial(places.data()?)?;
         }
         Ok(layers)
+    }
+
+    /// One policy alone, for commands that change it.
+    pub(crate) fn only(layer: Layer) -> Self {
+        Self(vec![layer])
+    }
+
+    /// Every included policy once, behind the one that names it.
+    fn include(&mut self, places: &Places, connection: Connection) -> Result<(), LayerError> {
+        let mut all: Vec<Layer> = Vec::new();
+        for layer in std::mem::take(&mut self.0) {
+            let mut included = Vec::new();
+            for include in layer.policy.includes() {
+                included.push(include::read(include, &layer, places.data()?, connection)?);
+            }
+            all.push(layer);
+            for layer in included {
+                if !all.iter().any(|other| other.path == layer.path) {
+                    all.push(layer);
+                }
+            }
+        }
+        self.0 = all;
+        Ok(())
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Layer> {
@@ -161,10 +211,30 @@ fn if_exists(owner: Owner, path: &Path) -> Result<Option<Layer>, LayerError> {
 
 /// Reads one policy file, without asking what was seen of it before.
 pub(crate) fn read(owner: Owner, path: &Path) -> Result<Layer, LayerError> {
+    Ok(read_text(owner, path)?.0)
+}
+
+/// The same, with the text.
+pub(crate) fn read_text(owner: Owner, path: &Path) -> Result<(Layer, String), LayerError> {
     let bytes = files::read(path, Policy::MAX_LEN as u64).map_err(|source| LayerError::Read { owner, source })?;
-    let text = String::from_utf8(bytes).map_err(|_| LayerError::NotUtf8 { owner, path: path.to_owned() })?;
-    let policy = Policy::parse(&text).map_err(|error| LayerError::Parse { path: path.to_owned(), error })?;
-    Ok(Layer { owner, path: path.to_owned(), policy, seen_serial: None })
+    parse(owner, path, bytes, None)
+}
+
+/// A policy that is no file yet.
+pub(crate) fn of_text(path: &Path, text: String) -> Result<Layer, LayerError> {
+    Ok(parse(Owner::Named, path, text.into_bytes(), None)?.0)
+}
+
+fn parse(owner: Owner, path: &Path, bytes: Vec<u8>, url: Option<String>) -> Result<(Layer, String), LayerError> {
+    let path = path.to_owned();
+    let Ok(text) = String::from_utf8(bytes) else { return Err(LayerError::NotUtf8 { owner, path }) };
+    match Policy::parse(&text) {
+        Ok(policy) => Ok((Layer { owner, path, policy, seen_serial: None, url }, text)),
+        Err(error) => {
+            let excerpt = excerpt::pointed(&text, &error);
+            Err(LayerError::Parse { path, error, excerpt })
+        }
+    }
 }
 
 impl Layer {
@@ -172,15 +242,21 @@ impl Layer {
     ///
     /// Remembered for the path as named and for the file it leads to: neither a symbolic link that is turned to an older
     /// file nor a new link to one that was rolled back begins anew.
-    fn check_serial(&self, data: &Path) -> Result<Option<u64>, LayerError> {
+    pub(crate) fn check_serial(&self, data: &Path) -> Result<Option<u64>, LayerError> {
         let failed = |source| {
             let path = self.path.clone();
             LayerError::Memory { path: self.path.clone(), source: FileError::Read { path, source } }
         };
-        let named = std::path::absolute(&self.path).map_err(failed)?;
-        let real = self.path.canonicalize().map_err(failed)?;
-        let memories = BTreeSet::from([named, real]).into_iter().map(|path| {
-            let id = ArtifactDigest::of(path.as_os_str().as_encoded_bytes()).to_string();
+        let known_as: BTreeSet<Vec<u8>> = if let Some(url) = &self.url {
+            // Kept under its digest, so that an older one would be another file.
+            BTreeSet::from([url.clone().into_bytes()])
+        } else {
+            let named = std::path::absolute(&self.path).map_err(failed)?;
+            let real = self.path.canonicalize().map_err(failed)?;
+            [named, real].into_iter().map(|path| path.into_os_string().into_encoded_bytes()).collect()
+        };
+        let memories = known_as.into_iter().map(|name| {
+            let id = ArtifactDigest::of(&name).to_string();
             data.join("policies").join(format!("{}.serial", &id[..32]))
         });
         let memories: Vec<_> =

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+mod amendment;
 mod batch;
 mod buildtools;
 mod cache;
@@ -9,14 +10,18 @@ mod check;
 mod cli;
 mod client;
 mod cmd;
+mod cores;
+mod coverage;
 mod evidence;
 mod exit;
+mod fields;
 mod files;
 mod gate;
 mod history;
 mod host;
 mod index;
 mod input;
+mod installed;
 mod interrupt;
 mod item;
 mod layers;
@@ -26,12 +31,17 @@ mod output;
 mod pip;
 mod places;
 mod platform;
+mod proxy;
+mod reasons;
 mod rebuild;
 mod rebuilder;
+mod recorded;
+mod replica;
 mod run;
 mod sandbox;
 mod signer;
 mod snapshot;
+mod until;
 mod wheels;
 
 fn main() -> ExitCode {

@@ -10,6 +10,8 @@ use serde::Serialize;
 use crate::exit::Exit;
 
 mod board;
+pub(crate) mod github;
+pub(crate) mod sarif;
 mod task;
 
 pub(crate) use board::Board;
@@ -23,6 +25,10 @@ pub(crate) enum Format {
     Text,
     /// One document on stdout, errors included.
     Json,
+    /// SARIF 2.1.0: what failed, for code scanning.
+    Sarif,
+    /// Workflow commands of GitHub Actions, and a job summary.
+    Github,
 }
 
 /// `--color`.
@@ -71,11 +77,14 @@ pub(crate) struct Manner {
 
 /// Where a command's words go.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each stream has its own answers")]
 pub(crate) struct Output {
     manner: Manner,
     color_out: bool,
     color_err: bool,
     progress: bool,
+    /// A GitHub runner reads along and takes some lines for commands.
+    runner: bool,
     stdout: io::Stdout,
 }
 
@@ -88,8 +97,14 @@ impl Output {
             color_out: environment.colored(manner.color, out),
             color_err: environment.colored(manner.color, err),
             progress: err && !environment.dumb && !manner.quiet && !manner.no_progress,
+            runner: manner.format == Format::Github || environment.runner,
             stdout: io::stdout(),
         }
+    }
+
+    /// How results are printed.
+    pub(crate) fn format(&self) -> Format {
+        self.manner.format
     }
 
     /// Whether the result is a JSON document.
@@ -97,9 +112,33 @@ impl Output {
         self.manner.format == Format::Json
     }
 
+    /// Whether people read the result; otherwise stdout belongs to it alone.
+    pub(crate) fn is_text(&self) -> bool {
+        self.manner.format == Format::Text
+    }
+
+    /// Whether `--verbose` was given.
+    pub(crate) fn is_verbose(&self) -> bool {
+        self.manner.verbose
+    }
+
     /// A line of the result.
     pub(crate) fn line(&self, text: impl Display) -> io::Result<()> {
-        let text = shown(&text.to_string());
+        self.raw(&self.words(&text.to_string()))
+    }
+
+    /// A command for the runner of GitHub Actions.
+    pub(crate) fn command(&self, command: &github::Annotation) -> io::Result<()> {
+        self.raw(&shown(&command.to_string()))
+    }
+
+    /// Text that no terminal and no runner takes for more than words.
+    fn words(&self, text: &str) -> String {
+        let text = shown(text);
+        if self.runner { github::harmless(&text) } else { text }
+    }
+
+    fn raw(&self, text: &str) -> io::Result<()> {
         ignore_closed_pipe(writeln!(self.stdout.lock(), "{text}"))
     }
 
@@ -128,6 +167,15 @@ impl Output {
         self.aside(&format!("{} {text}", self.paint_err(Style::Caution, "warning:")));
     }
 
+    /// The warnings among what a program said on stderr, as pip and uv mark them.
+    pub(crate) fn warnings_of(&self, stderr: &[u8]) {
+        for line in String::from_utf8_lossy(stderr).lines() {
+            if let Some(text) = line.strip_prefix("WARNING: ").or_else(|| line.strip_prefix("warning: ")) {
+                self.warning(text);
+            }
+        }
+    }
+
     /// The next step.
     pub(crate) fn hint(&self, text: impl Display) {
         if !self.manner.quiet {
@@ -138,16 +186,19 @@ impl Output {
     /// Says why a command ended, in the format that was asked for.
     pub(crate) fn error(&self, error: &anyhow::Error, exit: Exit, hint: Option<&str>) {
         let error = causes(error.as_ref());
-        if self.is_json() {
-            let document = ErrorDocument { schema: "attest.error/v1", error, hint, exit: exit.code() };
-            // Where stdout is gone there is nobody left to tell.
-            let _gone = self.json(&document);
-            return;
-        }
-        self.aside(&format!("{} {}", self.paint_err(Style::Bad, "error:"), error));
-        if let Some(hint) = hint {
-            self.aside(&format!("{} {hint}", self.paint_err(Style::Strong, "hint:")));
-        }
+        // Where stdout is gone there is nobody left to tell.
+        let _gone = match self.manner.format {
+            Format::Text => {
+                self.aside(&format!("{} {error}", self.paint_err(Style::Bad, "error:")));
+                if let Some(hint) = hint {
+                    self.aside(&format!("{} {hint}", self.paint_err(Style::Strong, "hint:")));
+                }
+                Ok(())
+            }
+            Format::Json => self.json(&ErrorDocument { schema: "attest.error/v1", error, hint, exit: exit.code() }),
+            Format::Sarif => self.json(&sarif::Log::of_error(&error, hint, exit)),
+            Format::Github => self.command(&github::Annotation::of_error(&error, hint)),
+        };
     }
 
     /// Shows on a terminal what is being waited for, once it takes longer than a second.
@@ -167,7 +218,7 @@ impl Output {
     fn aside(&self, text: &str) {
         let clear = if self.progress { task::CLEAR_LINE } else { "" };
         // Where stderr is gone there is nobody left to tell.
-        let _gone = io::stderr().lock().write_all(format!("{clear}{}\n", shown(text)).as_bytes());
+        let _gone = io::stderr().lock().write_all(format!("{clear}{}\n", self.words(text)).as_bytes());
     }
 }
 
@@ -239,10 +290,12 @@ fn ignore_closed_pipe(written: io::Result<()>) -> io::Result<()> {
 
 /// The conventions about colour: `NO_COLOR` wins over `FORCE_COLOR` and `CLICOLOR_FORCE`.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a variable of its own")]
 struct Environment {
     no_color: bool,
     force_color: bool,
     dumb: bool,
+    runner: bool,
 }
 
 impl Environment {
@@ -252,6 +305,7 @@ impl Environment {
             no_color: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
             force_color: set("FORCE_COLOR") || set("CLICOLOR_FORCE"),
             dumb: std::env::var_os("TERM").is_some_and(|term| term == "dumb"),
+            runner: std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true"),
         }
     }
 
@@ -288,7 +342,7 @@ mod tests {
 
     #[test]
     fn no_color_wins_over_force_color_and_a_flag_over_both() {
-        let both = Environment { no_color: true, force_color: true, dumb: false };
+        let both = Environment { no_color: true, force_color: true, ..Environment::default() };
         assert!(!both.colored(ColorChoice::Auto, true));
         assert!(both.colored(ColorChoice::Always, false));
         let forced = Environment { force_color: true, ..Environment::default() };

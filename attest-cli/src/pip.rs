@@ -19,6 +19,10 @@ use self::pin::Pin;
 use crate::{cache, exit::Failure, platform::tags::Tags};
 
 const SETTINGS: &str = include_str!("pip/settings.py");
+/// How Python says that it has no pip.
+const NO_PIP: &str = "No module named 'pip'";
+/// The Python that a virtual environment was made from; of any other, itself.
+const BASE: &str = "import sys; print(getattr(sys, '_base_executable', None) or sys.executable)";
 /// pip learned `--uploaded-prior-to` in this release.
 const PIP_WITH_CUTOFF: &str = "pip>=26.0";
 
@@ -48,6 +52,23 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    /// Of a machine without pip.
+    pub(crate) fn none() -> Self {
+        let interpreter = Interpreter { executable: PathBuf::new(), prefixes: Vec::new(), version: String::new() };
+        Self {
+            index_url: String::new(),
+            extra_index_urls: Vec::new(),
+            no_index: true,
+            find_links: Vec::new(),
+            cert: None,
+            proxy: None,
+            timeout: 15.0,
+            trusted_hosts: Vec::new(),
+            tags: Vec::new().into(),
+            interpreter,
+        }
+    }
+
     /// The indexes in the order in which they are asked; none where pip is told to use none.
     pub(crate) fn index_urls(&self) -> impl Iterator<Item = &str> {
         let all = std::iter::once(&self.index_url).chain(&self.extra_index_urls);
@@ -76,16 +97,27 @@ pub(crate) struct Pip {
 }
 
 impl Pip {
-    /// Asks the given Python's pip what it would do. `tools` is a folder for a newer pip, should one be needed.
+    /// Asks the given Python's pip what it would do, or that of the Python below it: environments made by uv have none of
+    /// their own. `tools` is a folder for a newer pip, should one be needed.
     pub(crate) fn query(python: &Path, tools: &Path) -> anyhow::Result<Self> {
-        let output = isolated(python).args(["-c", SETTINGS]).stdin(Stdio::null()).output().with_context(|| {
-            Failure::usage(format!("expected a Python at {}", python.display()))
-                .hint("install Python 3, or name one with --python")
-        })?;
+        let ask = |python: &Path, script: &str| {
+            isolated(python).args(["-c", script]).stdin(Stdio::null()).output().with_context(|| {
+                Failure::usage(format!("expected a Python at {}", python.display()))
+                    .hint("install Python 3, or name one with --python")
+            })
+        };
+        let mut python = python.to_owned();
+        let mut output = ask(&python, SETTINGS)?;
+        if String::from_utf8_lossy(&output.stderr).contains(NO_PIP) {
+            let below = succeed(ask(&python, BASE)?)?;
+            let below = PathBuf::from(String::from_utf8_lossy(&below).trim());
+            output = ask(&below, SETTINGS)?;
+            python = below;
+        }
         let output = succeed(output).with_context(|| format!("expected {} to have pip", python.display()))?;
         let settings = serde_json::from_slice(&output).context("expected pip's settings as JSON")?;
         let uv = Command::new("uv").arg("--version").output().is_ok_and(|output| output.status.success());
-        Ok(Self { python: python.to_owned(), settings, uv, tools: tools.to_owned() })
+        Ok(Self { python, settings, uv, tools: tools.to_owned() })
     }
 
     /// What pip is configured to do.
@@ -280,5 +312,17 @@ mod tests {
             assert_eq!(run(&["-c", "import json"]), Some(0));
             assert_ne!(run(&["-m", "pip", "--version"]), Some(9));
         }
+    }
+
+    #[test]
+    fn an_environment_without_pip_is_asked_through_the_python_below_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let made =
+            Command::new("python3").args(["-m", "venv", "--without-pip"]).arg(folder.path().join("venv")).output();
+        // Where there is no Python or no pip, there is nothing to ask.
+        let Ok(whole) = Pip::query(Path::new("python3"), folder.path()) else { return };
+        assert!(made.unwrap().status.success());
+        let bare = Pip::query(&folder.path().join("venv/bin/python"), folder.path()).unwrap();
+        assert_eq!(bare.settings().index_url, whole.settings().index_url);
     }
 }

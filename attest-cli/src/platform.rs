@@ -108,3 +108,14 @@ impl<'a> Target<'a> {
         }
     }
 }
+
+#[cfg(test)]
+impl Python {
+    pub(crate) fn new(executable: &str, tags: &[&str], markers: &[(&str, &str)]) -> Self {
+        Self {
+            executable: executable.into(),
+            tags: Some(tags.iter().map(|tag| (*tag).to_owned()).collect::<Vec<_>>().into()),
+            markers: markers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        }
+    }
+}

@@ -2,12 +2,13 @@
 
 use std::{
     path::PathBuf,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use attest_core::{time::Timestamp, verify::Connection};
 
 use crate::{
+    evidence::cache::Cache,
     history::History,
     layers::{LayerError, Layers},
     output::Output,
@@ -20,14 +21,39 @@ pub(crate) struct Run {
     pub(crate) out: Output,
     /// Which age limits apply, and whether anybody may be asked (docs/TRUST.md 5.1).
     pub(crate) connection: Connection,
+    /// `--asked-within`: how long what a log said spares asking it.
+    pub(crate) asked_within: Duration,
+    /// For "in 0.41 s".
+    pub(crate) started: Instant,
+    /// `--frozen` and `--locked`.
+    pub(crate) pinned: Pinned,
     named: Vec<PathBuf>,
     data: Option<PathBuf>,
+}
+
+/// What `attest.lock` is to a run, as uv's flags of the same names have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pinned {
+    /// Evidence beside what logs say.
+    Free,
+    /// `--locked`: that too, and what would change it refuses.
+    Locked,
+    /// `--frozen`: all the evidence there is.
+    Frozen,
 }
 
 impl Run {
     /// `named` is `--policy`, `data` is `--data-dir`.
     pub(crate) fn new(out: Output, connection: Connection, named: Vec<PathBuf>, data: Option<PathBuf>) -> Self {
-        Self { out, connection, named, data }
+        Self {
+            out,
+            connection,
+            asked_within: Duration::ZERO,
+            started: Instant::now(),
+            pinned: Pinned::Free,
+            named,
+            data,
+        }
     }
 
     /// The account's places, or those that flags name.
@@ -37,12 +63,17 @@ impl Run {
 
     /// The policies that judge.
     pub(crate) fn layers(&self) -> Result<Layers, LayerError> {
-        Layers::load(&self.places()?, &self.named)
+        Layers::load(&self.places()?, &self.named, self.connection)
     }
 
     /// What was seen of logs.
     pub(crate) fn history(&self) -> Result<History, PlaceError> {
         Ok(History::new(self.places()?.data()?))
+    }
+
+    /// What logs answered before.
+    pub(crate) fn evidence(&self) -> Result<Cache, PlaceError> {
+        Ok(Cache::new(self.places()?.data()?))
     }
 }
 

@@ -12,7 +12,10 @@ use attest_core::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::item::{Item, Place, Question, Unattestable};
+use crate::{
+    cores,
+    item::{Item, Place, Question, Unattestable},
+};
 
 const CHUNK: usize = 256 * 1024;
 
@@ -42,14 +45,17 @@ pub(crate) fn folder(path: &Path) -> io::Result<(Vec<Item>, usize)> {
     let mut files: Vec<PathBuf> =
         fs::read_dir(path)?.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<_>>()?;
     files.sort();
+    let wheels: Vec<PathBuf> = files.iter().filter(|file| is_wheel(file)).cloned().collect();
+    let mut wheels = cores::map(&wheels, |wheel| item(wheel)).into_iter();
     let (mut items, mut others) = (Vec::new(), 0);
     for file in files {
         let name = file_name(&file);
         if is_wheel(&file) {
-            items.push(item(&file)?);
+            items.extend(wheels.next().transpose()?);
         } else if Unattestable::by_name(&name) == Unattestable::Sdist {
-            let question = Question::NotAttestable(Unattestable::Sdist);
-            items.push(Item::new(name, Place::file(&file), question));
+            // Nobody votes on it, but a policy may exempt its very bytes (docs/TRUST.md 6.2).
+            let wanted = Box::new(Wanted { digest: digest(&file)?, name: WantedName::File(name.clone()) });
+            items.push(Item::new(name, Place::file(&file), Question::File { wanted, url: None }));
         } else {
             others += 1;
         }

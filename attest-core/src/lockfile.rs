@@ -96,10 +96,13 @@ impl Covered {
 }
 
 impl Lockfile {
-    /// Bytes of the largest file that is read: a thousand files with five statements of 8 KiB each are a tenth of it.
-    pub const MAX_LEN: usize = 64 << 20;
+    /// Bytes of the largest file that is read: a thousand files with five statements of 8 KiB each are a fifth of it.
+    pub const MAX_LEN: usize = 32 << 20;
+    /// Bytes of the largest lists for people: ten thousand files. A reader of TOML takes eighty times as much memory as what
+    /// it reads has bytes, and a fresh clone brings such a file.
+    pub const MAX_LISTS: usize = 4 << 20;
     /// Bytes of the largest evidence once it is uncompressed.
-    pub const MAX_EVIDENCE: usize = 256 << 20;
+    pub const MAX_EVIDENCE: usize = 128 << 20;
     /// Locks that one file is about.
     pub const MAX_LOCKS: usize = 64;
     /// Bytes of a lock's name: what file systems take.

@@ -253,7 +253,8 @@ impl Policy {
         self.base().narrowed_by(self.packages.iter().filter(|package| package.matches(project)))
     }
 
-    fn base(&self) -> Rule {
+    /// What applies where no package rule matches.
+    pub fn base(&self) -> Rule {
         Rule::base(self.threshold, self.accept_origin.clone(), self.accept_method.clone())
     }
 

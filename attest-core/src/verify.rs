@@ -17,6 +17,7 @@ mod opened;
 mod reason;
 mod session;
 mod verdict;
+mod workers;
 
 pub(crate) use self::heard::{Heard, Standing};
 pub use self::{
@@ -25,10 +26,11 @@ pub use self::{
     reason::{Reason, Severity},
     session::Session,
     verdict::{Acceptance, Findings, LogStanding, PinStanding, Pinning, Place, Rejection, Verdict},
+    workers::Workers,
 };
 use crate::{
     artifact::{ArtifactDigest, ProjectName, Version},
-    merkle::{LeafIndex, NodeHash},
+    merkle::{LeafIndex, NodeHash, TreeHead},
     negatives::Edition,
     policy::Policy,
     time::Timestamp,
@@ -64,12 +66,25 @@ pub struct Evidence {
     pub logs: Vec<LogView>,
     /// Envelopes from local folders, bundles, anywhere: only `self` keys vote from here; dissent of any policy key counts.
     pub unlogged: Vec<Vec<u8>>,
-    /// Origins of the policy's logs that did not answer, with why.
+    /// Origins of the policy's logs that did not answer, with why. What somebody kept of such a log may be among `logs`: its
+    /// votes count, but it is no answer to whether anything else was said.
     pub unreachable: Vec<(String, String)>,
     /// Forks that the caller proved: a log signed two trees, and the smaller is not the beginning of the larger.
     pub forks: Vec<ProvenFork>,
     /// Lists of negatives, from any server, of any size.
     pub negatives: Vec<Edition>,
+    /// Trees that the caller holds whole, having derived their roots from all of their entries. Everything in them about
+    /// the digests asked for is among `logs`: nobody could leave anything out (docs/TRUST.md 4.4).
+    pub replicas: Vec<HeldTree>,
+}
+
+/// A tree that the caller holds whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldTree {
+    /// Of the log.
+    pub origin: String,
+    /// Of the checkpoint that is among `logs`.
+    pub head: TreeHead,
 }
 
 /// Two checkpoints that one log signed and that contradict each other, shown by their tiles; keeping them is the caller's part.

@@ -22,3 +22,5 @@ mod ratchet;
 mod rules;
 #[path = "trust/votes.rs"]
 mod votes;
+#[path = "trust/workers.rs"]
+mod workers;

@@ -9,7 +9,7 @@ use attest_core::verify::{Wanted, WantedName};
 use super::End;
 use crate::exit::Failure;
 use crate::input;
-use crate::item::{GateError, Item, Place, Question};
+use crate::item::{Form, GateError, Item, Place, Question, Unattestable};
 use crate::locks::requirements;
 use crate::platform::find::Selection;
 use crate::rebuild::target::{Remote, Target};
@@ -101,6 +101,15 @@ fn add(all: &mut Vec<Asked>, item: &Item) {
 
 fn of_file(item: &Item, wanted: &Wanted, url: Option<&str>) -> Result<Target, Counted> {
     let digest: ArtifactDigest = wanted.digest;
+    if let Some(package) = &item.package {
+        if package.form == Form::Sdist {
+            return Err(Counted::NotAttestable(Unattestable::Sdist.to_string()));
+        }
+        // Locks without addresses: the index has the file.
+        if let (None, Some(version)) = (url, &package.version) {
+            return Ok(Target::Locked(package.project.clone(), version.clone(), vec![digest]));
+        }
+    }
     match (&wanted.name, url) {
         (WantedName::Release { project, version }, _) => {
             Ok(Target::Locked(project.clone(), version.clone(), vec![digest]))

@@ -10,32 +10,34 @@ use attest_core::{
     artifact::{ArtifactDigest, ProjectName, Version, WheelName},
     envelope::Envelope,
     statement::Statement,
-    verify::{Reason, Verdict, Wanted, WantedName},
+    verify::{Connection, Wanted, WantedName},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     evidence::Gathered,
     exit::{Exit, Failure},
-    gate::{
-        self, Answer, Judged, Judgement, Outcome, Word, aged,
-        document::Document,
-        verdicts::{self, why},
-    },
+    gate::{self, Answer, Judged, Word, document::Document, report::Report},
     index::Index,
+    input,
     item::{Item, Place, Question},
     layers::Layers,
-    output::{Output, Style, plural},
+    output::{Format, plural},
     pip::Pip,
+    platform::find::Selection,
     run::Run,
     wheels,
 };
 
+use self::told::Told;
+
 mod findings;
+mod screen;
+mod told;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A wheel, NAME==VERSION, or sha256:HEX.
+    /// A wheel, NAME==VERSION, sha256:HEX, or NAME: what the project's lock has of it.
     item: String,
     /// The Python whose pip knows the index, for NAME==VERSION.
     #[arg(long, value_name = "PYTHON", default_value = "python3")]
@@ -47,6 +49,8 @@ enum Asked {
     Wheel(PathBuf),
     Release(ProjectName, Version),
     Digest(ArtifactDigest),
+    /// In whatever version the project's lock has.
+    Locked(ProjectName),
 }
 
 pub(crate) fn run(args: &Args, run: &Run) -> anyhow::Result<Exit> {
@@ -55,13 +59,17 @@ pub(crate) fn run(args: &Args, run: &Run) -> anyhow::Result<Exit> {
     match asked {
         Asked::Wheel(path) => {
             let items = [wheels::item(&path).map_err(|source| unreadable(&path, source))?];
-            tell(&gate::judge(&items, &layers, run)?, &layers, run)
+            tell(&gate::judge_now(&items, &layers, run)?, &layers, run)
         }
         Asked::Release(project, version) => {
             let items = published(&project, &version, &args.python, run)?;
-            tell(&gate::judge(&items, &layers, run)?, &layers, run)
+            tell(&gate::judge_now(&items, &layers, run)?, &layers, run)
         }
         Asked::Digest(digest) => by_digest(digest, &layers, run),
+        Asked::Locked(project) => {
+            let items = locked(&project, run)?;
+            tell(&gate::judge(&items, &layers, run)?, &layers, run)
+        }
     }
 }
 
@@ -75,7 +83,44 @@ fn parse(text: &str) -> anyhow::Result<Asked> {
     if let Some((name, version)) = text.split_once("==") {
         return Ok(Asked::Release(ProjectName::new(name.trim())?, Version::new(version.trim())?));
     }
-    Err(Failure::usage(format!("expected a wheel, NAME==VERSION or sha256:HEX, found {text:?}")).into())
+    if let Ok(digest) = text.parse() {
+        return Ok(Asked::Digest(digest));
+    }
+    match ProjectName::new(text) {
+        Ok(project) => Ok(Asked::Locked(project)),
+        Err(_) => {
+            Err(Failure::usage(format!("expected a wheel, NAME, NAME==VERSION or sha256:HEX, found {text:?}")).into())
+        }
+    }
+}
+
+/// What the project's lock has of a package, as far as it is installed here.
+fn locked(project: &ProjectName, run: &Run) -> anyhow::Result<Vec<Item>> {
+    let all = input::items(&[], &Selection::default(), run)?;
+    let of_it: Vec<Item> = all.into_iter().filter(|item| package(item).as_ref() == Some(project)).collect();
+    let (here, elsewhere): (Vec<_>, Vec<_>) =
+        of_it.into_iter().partition(|item| !matches!(item.question, Question::NotSelectable(_)));
+    let items = if here.is_empty() { elsewhere } else { here };
+    if items.is_empty() {
+        let message = format!("the project's lock has no {}", project.as_str());
+        let hint = format!("name a version: `attest explain {}==VERSION`", project.as_str());
+        return Err(Failure::usage(message).hint(hint).into());
+    }
+    Ok(items)
+}
+
+fn package(item: &Item) -> Option<ProjectName> {
+    if let Some(package) = &item.package {
+        return Some(package.project.clone());
+    }
+    match &item.question {
+        Question::File { wanted, .. } => match &wanted.name {
+            WantedName::File(name) => Some(WheelName::parse(name).ok()?.project),
+            WantedName::Release { project, .. } => Some(project.clone()),
+        },
+        // `NAME==VERSION` or less, as requirements have it.
+        _ => ProjectName::new(item.name.split(['=', '<', '>', '!', '~', ';', '[', ' ']).next()?).ok(),
+    }
 }
 
 fn unreadable(path: &Path, source: io::Error) -> anyhow::Error {
@@ -84,6 +129,13 @@ fn unreadable(path: &Path, source: io::Error) -> anyhow::Error {
 
 /// The wheels that the index has of a release.
 fn published(project: &ProjectName, version: &Version, python: &Path, run: &Run) -> anyhow::Result<Vec<Item>> {
+    let (name, release) = (project.as_str(), version.as_str());
+    if run.connection == Connection::Offline {
+        let message = format!("the index is not asked with --offline, so the files of {name}=={release} are not known");
+        let hint =
+            format!("`attest explain {name} --offline` takes the version from the project's lock; or name a wheel");
+        return Err(Failure::new(Exit::Undecided, message).hint(hint).into());
+    }
     let data = run.places()?.data()?.to_owned();
     let task = run.out.task(format!("asking the index for {}", project.as_str()));
     let pip = Pip::query(python, &data)?;
@@ -102,7 +154,7 @@ fn published(project: &ProjectName, version: &Version, python: &Path, run: &Run)
         items.push(Item::new(file.name, Place::file(Path::new("the index")), question));
     }
     if items.is_empty() {
-        let message = format!("the index has no wheel of {}=={} with a sha256", project.as_str(), version.as_str());
+        let message = format!("the index has no wheel of {name}=={release} with a sha256");
         return Err(Failure::usage(message).into());
     }
     Ok(items)
@@ -121,7 +173,7 @@ fn by_digest(digest: ArtifactDigest, layers: &Layers, run: &Run) -> anyhow::Resu
     let nothing = items.is_empty();
     let judged = gate::decide(&items, layers, gathered);
     let exit = tell(&judged, layers, run)?;
-    if nothing && !run.out.is_json() {
+    if nothing && run.out.is_text() {
         let logs = plural(judged.gathered.asked.len(), "log");
         run.out.line(format_args!("sha256:{digest}: nobody says anything about it ({logs} asked)"))?;
         for (origin, why) in &judged.gathered.evidence.unreachable {
@@ -144,128 +196,24 @@ fn names(gathered: &Gathered, digest: ArtifactDigest) -> BTreeSet<String> {
 }
 
 fn tell(judged: &Judged<'_>, layers: &Layers, run: &Run) -> anyhow::Result<Exit> {
-    let out = &run.out;
-    if out.is_json() {
-        let mut document = serde_json::to_value(Document::new(judged, layers))?;
-        document["schema"] = json!("attest.explain/v1");
-        document["findings"] = judged.answers.iter().map(findings_json).collect();
-        out.json(&document)?;
-        return Ok(judged.exit());
+    let report = Report::new("attest.explain/v1", judged, layers);
+    match run.out.format() {
+        Format::Text => screen::print(judged, &run.out)?,
+        Format::Json => {
+            let told = Told::read(&judged.gathered.evidence);
+            let mut document = serde_json::to_value(Document::new(&report))?;
+            document["findings"] = judged.answers.iter().map(|answer| findings_json(answer, &told)).collect();
+            run.out.json(&document)?;
+        }
+        Format::Sarif | Format::Github => return Ok(report.print(run)?),
     }
-    // Of many files of a release, those that nobody mentions are one line.
-    let (mentioned, silent): (Vec<_>, Vec<_>) =
-        judged.answers.iter().partition(|answer| judged.answers.len() == 1 || is_mentioned(answer));
-    for answer in mentioned {
-        print(answer, out)?;
-    }
-    if !silent.is_empty() {
-        let names: Vec<&str> = silent.iter().map(|answer| answer.item.name.as_str()).collect();
-        out.line(format_args!("nobody says anything about {}: {}", plural(names.len(), "file"), names.join(", ")))?;
-    }
-    for alarm in &judged.gathered.alarms {
-        out.line(out.paint(Style::Bad, format_args!("alarm: {alarm}")))?;
-    }
-    Ok(judged.exit())
+    Ok(report.exit())
 }
 
-fn is_mentioned(answer: &Answer<'_>) -> bool {
-    answer.judgements.iter().any(|judgement| match &judgement.word {
-        Word::Exempt(_) => true,
-        Word::Verdict { verdict, .. } => {
-            let found = verdict.findings();
-            !(found.votes.is_empty()
-                && found.publishers.is_empty()
-                && found.accusations.is_empty()
-                && found.abstentions.is_empty()
-                && found.ignored.is_empty())
-        }
-    })
-}
-
-fn print(answer: &Answer<'_>, out: &Output) -> io::Result<()> {
-    out.line(out.paint(Style::Strong, &answer.item.name))?;
-    match &answer.item.question {
-        Question::File { wanted, url } => {
-            out.line(format_args!("  sha256:{}", wanted.digest))?;
-            if let Some(url) = url {
-                out.line(format_args!("  from {url}"))?;
-            }
-        }
-        Question::Refused(error) => out.line(format_args!("  refused: {error}"))?,
-        Question::NotAttestable(why) => out.line(format_args!("  not attestable: {why}"))?,
-        Question::NotSelectable(elsewhere) => {
-            out.line(format_args!("  not for this machine: {elsewhere}"))?;
-        }
-    }
-    for judgement in &answer.judgements {
-        print_judgement(judgement, out)?;
-    }
-    next(answer, out);
-    Ok(())
-}
-
-fn print_judgement(judgement: &Judgement<'_>, out: &Output) -> io::Result<()> {
-    let layer = judgement.layer;
-    let file = layer.path.display();
-    let verdict = match &judgement.word {
-        Word::Exempt(exemption) => {
-            let text = format!("exempt by the {} policy: {}", layer.owner, exemption.reason());
-            return out.line(format_args!("  {} ({file}:{})", out.paint(Style::Caution, text), exemption.line()));
-        }
-        Word::Verdict { verdict, .. } => verdict,
-    };
-    let found = verdict.findings();
-    match &**verdict {
-        Verdict::Accepted(accepted) => {
-            let text = format!("accepted by the {} policy {file}", layer.owner);
-            out.line(format_args!("  {}", out.paint(Style::Good, text)))?;
-            let groups = verdicts::list(&accepted.groups);
-            let (have, need) = (accepted.groups.len(), found.need);
-            out.line(format_args!(
-                "    {have} of {} groups agree on {}: {groups} ({file}:{})",
-                need.value, accepted.source, need.line
-            ))?;
-        }
-        Verdict::Pinned(pinned) => {
-            let text = format!("taken by the {} policy {file} although votes are missing", layer.owner);
-            out.line(format_args!("  {}", out.paint(Style::Caution, text)))?;
-            out.line(format_args!("    {}", aged::pin(&pinned.pin, layer)))?;
-        }
-        Verdict::Rejected(rejected) => {
-            let text = format!("not accepted by the {} policy {file}", layer.owner);
-            out.line(format_args!("  {}", out.paint(Style::Bad, text)))?;
-            for reason in rejected.reasons() {
-                out.line(format_args!("    {}: {}", reason.code(), why(reason, layer)))?;
-            }
-        }
-    }
-    for line in findings::lines(found, layer)
-        .into_iter()
-        .chain(found.logs.iter().map(findings::standing))
-        .chain(found.negatives.iter().map(findings::completeness))
-    {
-        out.line(format_args!("    {line}"))?;
-    }
-    Ok(())
-}
-
-fn next(answer: &Answer<'_>, out: &Output) {
-    if matches!(answer.outcome, Outcome::Passed | Outcome::Pinned | Outcome::Exempt) {
-        return;
-    }
-    let hints = answer.judgements.iter().filter_map(|judgement| match &judgement.word {
-        Word::Verdict { verdict, .. } => verdict.reasons().first().map(Reason::hint),
-        Word::Exempt(_) => None,
-    });
-    for hint in hints.collect::<BTreeSet<_>>() {
-        out.hint(hint);
-    }
-}
-
-fn findings_json(answer: &Answer<'_>) -> Value {
+fn findings_json(answer: &Answer<'_>, told: &Told) -> Value {
     let judged = answer.judgements.iter().filter_map(|judgement| match &judgement.word {
         Word::Verdict { verdict, .. } => Some((judgement.layer, verdict.findings())),
         Word::Exempt(_) => None,
     });
-    judged.map(|(layer, found)| findings::document(layer, found)).collect()
+    judged.map(|(layer, found)| findings::document(layer, found, told)).collect()
 }

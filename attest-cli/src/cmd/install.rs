@@ -1,98 +1,41 @@
-//! `attest install ARGS...`: pip says what it would install, every policy judges every file of it, and pip then installs
-//! exactly those digests.
+//! `attest install ARGS...`: pip or uv says what it would install, every policy judges every file of it, and the installer
+//! is then held to exactly those digests.
 
-use std::path::{Path, PathBuf};
+use std::{collections::BTreeMap, path::Path};
 
-use attest_core::artifact::{ProjectName, Version};
+use attest_core::{artifact::ArtifactDigest, verify::WantedName};
 
 use crate::{
     exit::{Exit, Failure},
     files::{self, Mode},
-    gate::{self, document::Document, verdicts},
-    item::{GateError, Item, Question, Unattestable},
-    locks::{
-        report::Planned,
-        requirements::{self, Requirements},
+    gate::{
+        self, Judged,
+        installation::{Installation, Installed, InstalledFile},
+        report::Report,
     },
+    interrupt,
+    item::{GateError, Item, Question, Unattestable},
+    layers::Layers,
+    locks::requirements::{self, Requirements},
+    output::plural,
     run::Run,
 };
 
-use self::installer::Installer;
+pub(crate) use self::arguments::Args;
+use self::{
+    installer::{Installer, Kind},
+    plan::{Chosen, Given, Package, Selection},
+};
 
+mod arguments;
 mod installer;
+mod pip;
+mod plan;
+mod present;
+mod sources;
+mod uv;
 
-#[derive(Debug, clap::Args)]
-pub(crate) struct Args {
-    /// Requirements, as pip takes them.
-    #[arg(value_name = "REQUIREMENT", required_unless_present = "requirement")]
-    requirements: Vec<String>,
-    /// A requirements file.
-    #[arg(short, long, value_name = "FILE")]
-    requirement: Vec<PathBuf>,
-    /// The Python to install into [default: of the active virtual environment, or python3].
-    #[arg(long, value_name = "PYTHON")]
-    python: Option<PathBuf>,
-    /// Install again what is there already, so that it is the verified file.
-    #[arg(long)]
-    force_reinstall: bool,
-    #[command(flatten)]
-    resolution: Resolution,
-}
-
-/// Options of pip's that decide which files it would take. All others are refused: they could change what gets installed.
-#[derive(Debug, clap::Args)]
-#[expect(clippy::struct_excessive_bools, reason = "flags are what a command line has")]
-#[command(next_help_heading = "Options that pip gets")]
-struct Resolution {
-    /// A constraints file.
-    #[arg(short, long, value_name = "FILE")]
-    constraint: Vec<PathBuf>,
-    /// The package index.
-    #[arg(short, long, value_name = "URL")]
-    index_url: Option<String>,
-    /// Another index.
-    #[arg(long, value_name = "URL")]
-    extra_index_url: Vec<String>,
-    /// A folder or page of files.
-    #[arg(short, long, value_name = "URL")]
-    find_links: Vec<String>,
-    /// Only what --find-links finds.
-    #[arg(long)]
-    no_index: bool,
-    /// Newer versions of what is there already.
-    #[arg(short = 'U', long)]
-    upgrade: bool,
-    /// Pre-releases too.
-    #[arg(long)]
-    pre: bool,
-    /// Not what the requirements require.
-    #[arg(long)]
-    no_deps: bool,
-}
-
-impl Resolution {
-    /// Where files come from: the same when resolving and when installing.
-    fn sources(&self) -> Vec<String> {
-        let mut options = Vec::new();
-        let mut add = |name: &str, value: &String| options.extend([name.to_owned(), value.clone()]);
-        self.index_url.iter().for_each(|url| add("--index-url", url));
-        self.extra_index_url.iter().for_each(|url| add("--extra-index-url", url));
-        self.find_links.iter().for_each(|url| add("--find-links", url));
-        if self.no_index {
-            options.push("--no-index".to_owned());
-        }
-        options
-    }
-
-    /// What only the resolver needs to know.
-    fn choices(&self) -> Vec<String> {
-        let constraints =
-            self.constraint.iter().flat_map(|path| ["--constraint".to_owned(), path.to_string_lossy().into_owned()]);
-        let flags = [(self.upgrade, "--upgrade"), (self.pre, "--pre"), (self.no_deps, "--no-deps")];
-        let flags = flags.iter().filter(|(given, _)| *given).map(|(_, flag)| (*flag).to_owned());
-        constraints.chain(flags).collect()
-    }
-}
+const SCHEMA: &str = "attest.install/v1";
 
 pub(crate) fn run(args: &Args, run: &Run) -> anyhow::Result<Exit> {
     // Without a policy nobody is asked for anything.
@@ -100,122 +43,189 @@ pub(crate) fn run(args: &Args, run: &Run) -> anyhow::Result<Exit> {
     if let Some(option) = args.requirements.iter().find(|requirement| requirement.starts_with('-')) {
         return Err(Failure::usage(format!("expected a requirement, found {option:?}")).into());
     }
-    refuse_before_pip(args)?;
-    let installer = Installer::open(args.python.as_deref(), run.out.is_json())?;
-    let planned = plan(args, &installer, run)?;
-    if planned.is_empty() {
-        run.out.note("pip would install nothing");
+    let given = refuse_before_asking(args, run)?;
+    let installer = Installer::open(args, &run.out)?;
+    sources::tell(&installer, args, &run.out);
+    let mut packages = {
+        let _task = run.out.task(format!("asking {} what it would install", installer.kind()));
+        installer.plan(args, &run.out)?
+    };
+    if packages.is_empty() {
+        run.out.note(format_args!("{} would install nothing", installer.kind()));
         return Ok(Exit::Pass);
     }
-    if !args.force_reinstall {
-        refuse_unchecked(&planned, &installer.installed()?)?;
+    let missing = plan::keep_to(&mut packages, &given);
+    if !missing.is_empty() {
+        let message =
+            format!("the requirements name hashes, and none that is among the files of {}", missing.join(", "));
+        return Err(Failure::new(Exit::Refused, message)
+            .hint("lock the requirements again, with what they require")
+            .into());
     }
-    let items: Vec<Item> = planned.iter().map(|planned| planned.item.clone()).collect();
-    let judged = gate::judge(&items, &layers, run)?;
-    if run.out.is_json() {
-        run.out.json(&Document::new(&judged, &layers))?;
-    } else {
-        verdicts::print(&judged, &run.out)?;
-    }
-    let exit = judged.exit();
-    if exit != Exit::Pass {
+    origins(&packages, run);
+    let items: Vec<Item> = packages.iter().flat_map(|package| package.candidates.iter().cloned()).collect();
+    let mut judged = gate::judge(&items, &layers, run)?;
+    let selection = plan::select(&packages, &mut judged);
+    say_passed_over(&selection, installer.kind(), run);
+    if judged.exit() != Exit::Pass || selection.chosen.len() != packages.len() {
+        Report::new(SCHEMA, &judged, &layers).print(run)?;
         run.out.note("nothing was installed");
-        return Ok(exit);
+        return Ok(judged.exit().worst(Exit::Refused));
     }
-    install(args, &planned, &installer)
+    let order = Order { args, given: &given, installer: &installer };
+    finish(&order, &selection, &judged, &layers, run)
 }
 
-/// What must not even be shown to pip. To tell what a folder, a checkout or an sdist needs, it would run its build code
-/// before anything was verified; and a file with a hash that the policy accepts and, beside it, another one that nobody was
-/// asked about (docs/TRUST.md 6.1) passes pip with either.
-fn refuse_before_pip(args: &Args) -> anyhow::Result<()> {
-    let refused = |what: &str, why: &Unattestable| {
-        let hint = "only published wheels come through the gate: install this one by itself, if you trust it";
-        Err(Failure::new(Exit::Refused, format!("{what} is {why}")).hint(hint).into())
+/// What is to be done, and by whom.
+struct Order<'a> {
+    args: &'a Args,
+    given: &'a Given,
+    installer: &'a Installer,
+}
+
+/// Everything passed.
+fn finish(
+    order: &Order<'_>,
+    selection: &Selection<'_>,
+    judged: &Judged<'_>,
+    layers: &Layers,
+    run: &Run,
+) -> anyhow::Result<Exit> {
+    let Order { args, installer, .. } = order;
+    let kept = present::check(&selection.chosen, judged, installer, args)?;
+    let new = || selection.chosen.iter().filter(|chosen| !kept.contains(&chosen.package.name()));
+    for name in &kept {
+        run.out.note(format_args!("{name} is there already: its files are those of the verified one"));
+    }
+    let report = Report::new(SCHEMA, judged, layers);
+    if run.out.is_text() {
+        // Before the installer has its say.
+        report.print(run)?;
+    }
+    let exit = if args.dry_run {
+        run.out.note("nothing was installed: --dry-run");
+        None
+    } else {
+        Some(install(order, &selection.chosen)?)
     };
-    for requirement in &args.requirements {
-        if let Some(why) = requirements::runs_code(requirement) {
-            return refused(requirement, &why);
+    let done = exit == Some(Exit::Pass);
+    if done {
+        present::confirm(&selection.chosen, installer, args)?;
+    }
+    if !run.out.is_text() {
+        let installed = new().filter(|_| done).map(installed).collect();
+        let installation = Installation {
+            installer: installer.kind().to_string(),
+            exit,
+            installed,
+            kept: &kept,
+            passed_over: &selection.passed_over,
+        };
+        Report { installation: Some(&installation), ..report }.print(run)?;
+    } else if done {
+        for chosen in new() {
+            let digests: Vec<String> = chosen.files.iter().map(|(_, digest)| format!("sha256:{digest}")).collect();
+            run.out.line(format_args!("installed {} {}", chosen.package.name(), digests.join(" or ")))?;
         }
     }
+    if let Some(Exit::Child(code)) = exit {
+        run.out.warning(format_args!("{} ended with {code}: what it says above is why", installer.kind()));
+    }
+    Ok(exit.unwrap_or(Exit::Pass))
+}
+
+fn installed<'a>(chosen: &'a Chosen<'a>) -> Installed<'a> {
+    let file = |(name, digest): &'a (String, ArtifactDigest)| InstalledFile { name, sha256: digest.to_string() };
+    let Package { project, version, .. } = chosen.package;
+    Installed { project: project.as_str(), version: version.as_str(), files: chosen.files.iter().map(file).collect() }
+}
+
+/// What must not even be shown to an installer. To tell what a folder, a checkout or an sdist needs, it would run its
+/// build code before anything was verified; and a file with a hash that the policy accepts and, beside it, another one that
+/// nobody was asked about (docs/TRUST.md 6.1) passes with either. Returns what the files say.
+fn refuse_before_asking(args: &Args, run: &Run) -> anyhow::Result<Given> {
+    let refused = |what: &str, why: &Unattestable| -> anyhow::Error {
+        let hint = "only published wheels come through the gate: install this one by itself, if you trust it";
+        Failure::new(Exit::Refused, format!("{what} is {why}")).hint(hint).into()
+    };
+    if let Some(path) = args.editable.first() {
+        return Err(refused(path, &Unattestable::Local));
+    }
+    for requirement in &args.requirements {
+        if let Some(why) = requirements::runs_code(requirement) {
+            return Err(refused(requirement, &why));
+        }
+    }
+    let mut given = Given::default();
     for path in args.requirement.iter().chain(&args.resolution.constraint) {
+        refuse_lock(path)?;
         let read = Requirements::read(path)?;
+        for (place, source) in &read.sources {
+            run.out.note(format_args!("{place}: files come from {}", sources::of_option(source)));
+            given.sources.push(sources::from_elsewhere(source, place.path()));
+        }
         for item in read.items.into_iter().chain(read.constraints) {
             match &item.question {
                 Question::NotAttestable(why) => {
-                    return refused(&format!("{} ({})", item.name, item.place), why);
+                    return Err(refused(&format!("{} ({})", item.name, item.place), why));
                 }
                 Question::Refused(error @ (GateError::OtherHash { .. } | GateError::MalformedHash { .. })) => {
                     let message = format!("{}: {}: {error}", item.place, item.name);
                     return Err(Failure::new(Exit::Refused, message).hint(error.hint()).into());
                 }
+                Question::File { wanted, .. } => {
+                    if let WantedName::Release { project, .. } = &wanted.name {
+                        given.hashes.entry(project.clone()).or_default().insert(wanted.digest);
+                    }
+                }
                 _ => {}
             }
         }
     }
-    Ok(())
+    Ok(given)
 }
 
-fn plan(args: &Args, installer: &Installer, run: &Run) -> anyhow::Result<Vec<Planned>> {
-    let _task = run.out.task("asking pip what it would install");
-    let mut options = args.resolution.sources();
-    options.extend(args.resolution.choices());
-    for path in &args.requirement {
-        options.extend(["--requirement".to_owned(), path.to_string_lossy().into_owned()]);
-    }
-    options.extend(args.requirements.iter().cloned());
-    let report = installer.report(&options).map_err(|error| {
-        let hint = "either the index does not answer, or it has no wheel that fits: only wheels can be verified";
-        Failure::usage(error.to_string()).hint(hint)
-    })?;
-    let planned = Planned::parse(&report, Path::new("pip's report"))?;
-    for file in planned.iter().filter(|file| file.yanked) {
-        run.out.warning(format_args!(
-            "{} was yanked by its maintainers; pip takes it because it is pinned",
-            file.item.name
-        ));
-    }
-    for file in &planned {
-        run.out.detail(format_args!("{} from {}", file.item.name, file.url));
-    }
-    Ok(planned)
-}
-
-/// pip skips what is there in the same version, hashes or not: that file would be used and was never checked.
-fn refuse_unchecked(planned: &[Planned], installed: &[(ProjectName, Version)]) -> anyhow::Result<()> {
-    let skipped: Vec<String> = planned
-        .iter()
-        .filter(|file| {
-            installed.iter().any(|(project, version)| *project == file.project && version.same_as(&file.version))
-        })
-        .map(|file| format!("{}=={}", file.project.as_str(), file.version.as_str()))
-        .collect();
-    if skipped.is_empty() {
+/// A lock names its files already: there is nothing to resolve.
+fn refuse_lock(path: &Path) -> Result<(), Failure> {
+    if path.extension().is_none_or(|extension| extension != "toml") {
         return Ok(());
     }
-    let message = format!("installed already, from files that nobody checked: {}", skipped.join(", "));
-    let hint = "--force-reinstall puts the verified files in their place; or use a fresh virtual environment";
-    Err(Failure::new(Exit::Refused, message).hint(hint).into())
+    let message = format!("{} is no requirements file", path.display());
+    Err(Failure::usage(message).hint(format!(
+        "a lock names its files already: `attest verify {0}`, then install from it with `uv pip sync {0}` or `pip install -r {0}`",
+        path.display()
+    )))
 }
 
-fn install(args: &Args, planned: &[Planned], installer: &Installer) -> anyhow::Result<Exit> {
-    // Only we can write here, so what pip reads is what was verified.
+/// More than one host is worth a look: whoever runs the other one may serve a project of the same name.
+fn origins(packages: &[Package], run: &Run) {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for item in packages.iter().flat_map(|package| &package.candidates) {
+        if let Some(url) = plan::url(item) {
+            run.out.detail(format_args!("{} from {}", item.name, sources::without_credentials(url)));
+            let host = reqwest::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
+            *counts.entry(host.unwrap_or_else(|| "this machine".to_owned())).or_default() += 1;
+        }
+    }
+    if counts.len() > 1 {
+        let hosts: Vec<String> =
+            counts.iter().map(|(host, count)| format!("{} from {host}", plural(*count, "file"))).collect();
+        run.out.note(hosts.join(", "));
+    }
+}
+
+fn say_passed_over(selection: &Selection<'_>, kind: Kind, run: &Run) {
+    for name in &selection.passed_over {
+        run.out.note(format_args!("{name} fits here and is not accepted: {kind} is only let take another file of it"));
+    }
+}
+
+fn install(order: &Order<'_>, chosen: &[Chosen<'_>]) -> anyhow::Result<Exit> {
+    // From here on Ctrl-C ends the installer, as it would without us, and then takes away what we made.
+    interrupt::watch()?;
+    // Only we can write here, so what is read is what was verified.
     let folder = tempfile::Builder::new().prefix("attest-install-").tempdir()?;
     let file = folder.path().join("requirements.txt");
-    files::create(&file, pinned(planned).as_bytes(), Mode::Private)?;
-    let mut options = args.resolution.sources();
-    if args.force_reinstall {
-        options.push("--force-reinstall".to_owned());
-    }
-    installer.install(&file, &options)
-}
-
-/// Exactly the verified digests, one for each project.
-fn pinned(planned: &[Planned]) -> String {
-    let line = |file: &Planned| {
-        let (project, version, digest) = (file.project.as_str(), file.version.as_str(), file.digest()?);
-        let from = if file.direct { format!(" @ {}", file.url) } else { format!("=={version}") };
-        Some(format!("{project}{from} --hash=sha256:{digest}\n"))
-    };
-    planned.iter().filter_map(line).collect()
+    files::create(&file, plan::pinned(chosen, &order.given.sources).as_bytes(), Mode::Private)?;
+    order.installer.install(&file, order.args)
 }

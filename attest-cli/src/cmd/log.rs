@@ -1,9 +1,17 @@
-//! `attest log`: looking at logs.
+//! `attest log`: looking at logs, and keeping them.
 
-use crate::{exit::Exit, run::Run};
+use attest_core::note::VerifierKey;
+
+use crate::{
+    evidence::{self, Source},
+    exit::{Exit, Failure},
+    layers::Layers,
+    run::Run,
+};
 
 mod compare;
 mod status;
+mod sync;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -15,6 +23,12 @@ pub(crate) struct Args {
 enum What {
     /// Show what a log signs now, and whether it continues what was seen before
     Status(status::Args),
+    /// Keep whole logs on this machine, so that nobody learns what is asked
+    ///
+    /// Downloads all entries, derives every hash of the tree from them and compares the root with the one that the log
+    /// signed. From then on `attest verify` and all the others ask the copy: they fetch the log's checkpoint and what is
+    /// new, and no server hears which files are about to be installed, or can leave out what speaks against them.
+    Sync(sync::Args),
     /// Prove that a log shows the same history at all of its URLs: its own, its mirrors', its witnesses'
     ///
     /// Exit code 0 when all that answered go together, 3 when there are not two to compare or something that the log
@@ -22,9 +36,36 @@ enum What {
     Compare(compare::Args),
 }
 
+/// A log that is named on the command line.
+#[derive(Debug, clap::Args)]
+struct Named {
+    /// The URL of a log or mirror [default: every log of the policy].
+    #[arg(long, value_name = "URL", requires = "vkey")]
+    log: Option<String>,
+    /// The log's verifier key.
+    #[arg(long, requires = "log")]
+    vkey: Option<VerifierKey>,
+}
+
+impl Named {
+    fn source(&self) -> Option<Source> {
+        Some(Source { log: self.vkey.clone()?, urls: vec![self.log.clone()?], audited: false })
+    }
+}
+
+/// Those of the policies, which have to name one.
+fn of_policies(layers: &Layers) -> anyhow::Result<Vec<Source>> {
+    let sources = evidence::sources(layers);
+    if sources.is_empty() {
+        return Err(Failure::usage("the policy names no log").hint("name one: --log URL --vkey VKEY").into());
+    }
+    Ok(sources)
+}
+
 pub(crate) fn run(args: &Args, run: &Run) -> anyhow::Result<Exit> {
     match &args.what {
         What::Status(args) => status::run(args, run),
         What::Compare(args) => compare::run(args, run),
+        What::Sync(args) => sync::run(args, run),
     }
 }

@@ -143,7 +143,7 @@ fn report(path: &Path, logged: anyhow::Result<(u64, PathBuf)>, run: &Run) -> any
 impl Target {
     /// Without a key to check its proofs against, a log could say anything: that is refused.
     pub(crate) fn open(url: &str, vkey: Option<&VerifierKey>, run: &Run) -> anyhow::Result<Self> {
-        let client = Http::new()?.log(url)?;
+        let client = Http::new().log(url)?;
         let layers = match run.layers() {
             Ok(layers) => Some(layers),
             Err(LayerError::None { .. }) => None,

@@ -2,21 +2,18 @@
 
 use std::path::PathBuf;
 
-use attest_core::{api, artifact::ArtifactDigest};
-use serde::Serialize;
-
 use crate::{
     buildtools::BuildTools,
-    client::Http,
-    exit::{self, Exit},
-    gate::{self, document::Document, verdicts},
+    coverage,
+    exit::Exit,
+    gate::{self, report::Report},
     input,
-    item::{Item, Question},
     layers::LayerError,
-    output::{causes, plural},
     platform::find::Selection,
     run::Run,
 };
+
+mod audit;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -37,13 +34,27 @@ pub(crate) struct Args {
     /// not change which files pass; an alarm about a build tool is one.
     #[arg(long)]
     build_deps: bool,
+    /// Audit what is installed: a Python, or the folder of a virtual environment. The paths are then locks that say which
+    /// files it should be; without them the configured index is asked.
+    #[arg(long, value_name = "PYTHON", conflicts_with_all = ["log", "build_deps"])]
+    env: Option<PathBuf>,
+}
+
+impl Args {
+    /// Of what is installed: its answer is about files on a disk and not about lines of a lock.
+    pub(crate) const fn is_audit(&self) -> bool {
+        self.env.is_some()
+    }
 }
 
 pub(crate) fn run(args: &Args, run: &Run) -> anyhow::Result<Exit> {
     let selection = Selection { all_files: args.all_files, python: args.python.clone() };
+    if let Some(python) = &args.env {
+        return audit::run(python, &args.paths, &selection, run);
+    }
     let items = input::items(&args.paths, &selection, run)?;
     let layers = match run.layers() {
-        Err(error @ LayerError::None { .. }) => return coverage(&items, &args.log, error, run),
+        Err(error @ LayerError::None { .. }) => return coverage::tell(&items, &args.log, error, run),
         layers => layers?,
     };
     if !args.log.is_empty() {
@@ -51,102 +62,6 @@ pub(crate) fn run(args: &Args, run: &Run) -> anyhow::Result<Exit> {
     }
     let judged = gate::judge(&items, &layers, run)?;
     let tools = args.build_deps.then(|| BuildTools::ask(&judged, &layers, run)).transpose()?;
-    let alarm = if tools.as_ref().is_some_and(BuildTools::alarm) { Exit::Alarm } else { Exit::Pass };
-    let exit = judged.exit().worst(alarm);
-    if run.out.is_json() {
-        let mut document = serde_json::to_value(Document::new(&judged, &layers))?;
-        if let Some(tools) = &tools {
-            document["buildTools"] = serde_json::to_value(tools.document(&judged))?;
-            document["exit"] = exit.code().into();
-        }
-        run.out.json(&document)?;
-    } else {
-        verdicts::print(&judged, &run.out)?;
-        if let Some(tools) = &tools {
-            tools.print(&judged, &run.out)?;
-        }
-    }
-    Ok(exit)
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Coverage<'a> {
-    schema: &'static str,
-    error: String,
-    hint: Option<String>,
-    files: usize,
-    can_be_asked_about: usize,
-    logs: Vec<Known<'a>>,
-    exit: u8,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Known<'a> {
-    url: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    files_with_statements: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
-}
-
-/// docs/TRUST.md 1.1: without a policy nothing passes; but what there would be to judge by is said.
-fn coverage(items: &[Item], logs: &[String], missing: LayerError, run: &Run) -> anyhow::Result<Exit> {
-    let mut digests: Vec<ArtifactDigest> = items
-        .iter()
-        .filter_map(|item| match &item.question {
-            Question::File { wanted, .. } => Some(wanted.digest),
-            _ => None,
-        })
-        .collect();
-    digests.sort_unstable();
-    digests.dedup();
-    let logs: Vec<Known<'_>> = logs.iter().map(|url| known(url, &digests, run)).collect();
-    let missing = anyhow::Error::from(missing);
-    if !run.out.is_json() {
-        run.out.line(format_args!(
-            "{}: {} can be asked about, none was judged",
-            plural(items.len(), "file"),
-            digests.len()
-        ))?;
-        for log in &logs {
-            match (&log.files_with_statements, &log.error) {
-                (Some(count), _) => {
-                    run.out.line(format_args!("{} has statements about {count} of them (unchecked)", log.url))?;
-                }
-                (None, error) => {
-                    run.out.line(format_args!("{} says nothing: {}", log.url, error.as_deref().unwrap_or_default()))?;
-                }
-            }
-        }
-        return Err(missing);
-    }
-    let (exit, hint) = exit::of(&missing);
-    run.out.json(&Coverage {
-        schema: "attest.coverage/v1",
-        error: missing.to_string(),
-        hint,
-        files: items.len(),
-        can_be_asked_about: digests.len(),
-        logs,
-        exit: exit.code(),
-    })?;
-    Ok(exit)
-}
-
-fn known<'a>(url: &'a str, digests: &[ArtifactDigest], run: &Run) -> Known<'a> {
-    let _task = run.out.task(format!("asking {url}"));
-    let count = || -> anyhow::Result<usize> {
-        let client = Http::new()?.log(url)?;
-        let mut count = 0;
-        for chunk in digests.chunks(api::MAX_LOOKUP) {
-            count += client.lookup(chunk)?.artifacts.iter().filter(|artifact| !artifact.entries.is_empty()).count();
-        }
-        Ok(count)
-    };
-    match count() {
-        Ok(count) => Known { url, files_with_statements: Some(count), error: None },
-        Err(error) => Known { url, files_with_statements: None, error: Some(causes(error.as_ref())) },
-    }
+    let report = Report { tools: tools.as_ref(), ..Report::new("attest.verify/v1", &judged, &layers) };
+    Ok(report.print(run)?)
 }

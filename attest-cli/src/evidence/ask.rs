@@ -6,12 +6,13 @@ use attest_core::{
     api::{self, FoundEntry},
     artifact::ArtifactDigest,
     checkpoint::{LogCheckpoint, UnverifiedCheckpoint},
-    merkle::{LeafIndex, NodeHash},
+    merkle::{LeafIndex, NodeHash, TreeHead},
     negatives::{Edition, subject_of_entry},
+    time::Timestamp,
     verify::{LogView, LoggedEntry},
 };
 
-use super::{Asked, Source};
+use super::{Asked, Means, Source, cache::Kept};
 use crate::{
     client::{ClientError, Http, LogClient},
     history::{History, HistoryError},
@@ -29,6 +30,10 @@ pub(super) struct Answer {
     pub(super) asked: Asked,
     /// One for each checkpoint that the log answered with.
     pub(super) views: Vec<LogView>,
+    /// Where a replica answered: the tree that it holds.
+    pub(super) held: Option<TreeHead>,
+    /// Whether it is an answer of before.
+    pub(super) recalled: bool,
 }
 
 /// What came of asking a log, and the lists of negatives that came beside it.
@@ -72,6 +77,37 @@ pub(super) fn with_lists(
     });
     let answer = answer.and_then(|answer| with_owed(http, source, history, digests, answer, &lists, out));
     (answer, lists)
+}
+
+/// The answer of before, where the log shows the very tree that it is about: nothing was added since, so it would be the
+/// same. The checkpoint of now stands in its place, as its cosignatures may be newer. Nobody hears which files it is about.
+pub(super) fn again(http: &Http, source: &Source, kept: Kept, now: Timestamp, means: &Means<'_>) -> Option<Reply> {
+    let url = source.urls.iter().find(|url| **url == kept.url)?;
+    let client = http.log(url).ok()?;
+    let note = client.checkpoint().ok()?;
+    let shown = match admit(&client, &String::from_utf8(note).ok()?, source, means.history) {
+        Ok(shown) => shown,
+        // A fork is proven whoever else answers well.
+        Err(AskError::History(error @ HistoryError::Fork { .. })) => {
+            return Some(silent(Silence::Alarm(Box::new(error))));
+        }
+        Err(_) => return None,
+    };
+    let note = shown.note().to_string().into_bytes();
+    let same = |view: &LogView| {
+        UnverifiedCheckpoint::parse(&view.checkpoint).is_ok_and(|kept| kept.claim().head == shown.head())
+    };
+    if !kept.views.iter().all(same) {
+        return None;
+    }
+    let renewed = kept.views.iter().any(|view| view.checkpoint != note);
+    let views = kept.views.into_iter().map(|view| LogView { checkpoint: note.clone(), ..view }).collect();
+    let kept = Kept { asked_at: now, views, ..kept };
+    if renewed && let Err(error) = means.cache.keep(&kept) {
+        means.out.detail(format_args!("the answer is not kept: {}", causes(&error)));
+    }
+    means.out.detail(format_args!("{url}: nothing was added since it was asked"));
+    Some((Ok(Answer { asked: kept.asked(), views: kept.views, held: None, recalled: true }), kept.lists))
 }
 
 /// The answer, with the entries that the lists name and that it lacks.
@@ -223,7 +259,7 @@ fn ask_at(
             views.extend(more(&client, unfinished, source, history, Wanted::All, &mut allowance)?);
         }
     }
-    Ok(Answer { asked, views })
+    Ok(Answer { asked, views, held: None, recalled: false })
 }
 
 /// The entries about a file that did not fit into the first answer; each page may be under a newer checkpoint.

@@ -9,6 +9,7 @@ use attest_core::{
 use serde::Serialize;
 
 use crate::{
+    exit::Exit,
     gate::{Judged, Judgement, Word},
     layers::Layer,
     output::plural,
@@ -59,25 +60,21 @@ impl Ages {
         if self.files == 0 {
             return None;
         }
-        let mut words = format!("{} {what}", plural(self.files, "file"));
-        if let Some(days) = self.oldest_days {
-            words.push_str(&format!(", the oldest for {}", plural(usize::try_from(days).unwrap_or(usize::MAX), "day")));
-        }
+        let mut words = vec![format!("{} {what}", plural(self.files, "file"))];
+        words.extend(self.oldest_days.map(|days| format!("the oldest for {}", age(days))));
         if self.undated > 0 {
-            words.push_str(&format!(", {} since nobody knows when", self.undated));
+            words.push(format!("{} of unknown age", self.undated));
         }
-        match &self.first_ends {
-            Some(ends) => words.push_str(&format!(", until {ends}")),
-            None => words.push_str(", without end"),
-        }
-        Some(words)
+        words.push(self.first_ends.as_ref().map_or_else(|| "without end".to_owned(), |ends| format!("until {ends}")));
+        Some(words.join(", "))
     }
 }
 
 impl Aged {
     pub(crate) fn of(judged: &Judged<'_>, now: Timestamp) -> Self {
         let mut aged = Self { exempt: Ages::default(), pinned: Ages::default(), idle: 0 };
-        for answer in &judged.answers {
+        // What another policy refuses is let through by nothing.
+        for answer in judged.answers.iter().filter(|answer| answer.outcome.exit() == Exit::Pass) {
             let exemptions: Vec<&Exemption> = answer.judgements.iter().filter_map(exemption).collect();
             let pins: Vec<PinStanding> =
                 answer.judgements.iter().filter_map(|judgement| Some(judgement.pinning()?.pin)).collect();
@@ -97,10 +94,8 @@ impl Aged {
     /// For people; nothing where everything passes by votes.
     pub(crate) fn lines(&self) -> impl Iterator<Item = String> {
         let idle = (self.idle > 0).then(|| {
-            format!(
-                "{} by votes now: `attest policy ratchet` drops the pins",
-                plural(self.idle, "pinned file") + " passing"
-            )
+            let pins = plural(self.idle, "pin");
+            format!("{pins} not needed any more, the votes are there: `attest policy ratchet` drops what can go")
         });
         [self.pinned.line("pinned although votes are missing"), self.exempt.line("exempt"), idle].into_iter().flatten()
     }
@@ -123,13 +118,18 @@ fn is_idle(judgement: &Judgement<'_>) -> bool {
 /// One pin, with the line it is on.
 pub(crate) fn pin(pin: &PinStanding, layer: &Layer) -> String {
     let days = days(pin.since, crate::run::now());
-    let age = plural(usize::try_from(days).unwrap_or(usize::MAX), "day");
+    let age = age(days);
     format!("pinned until {}, {age} old ({}:{})", pin.expires, layer.path.display(), pin.line)
 }
 
 /// Whole days since then; none for a day that is yet to come.
 pub(crate) fn days(since: Timestamp, now: Timestamp) -> u64 {
     now.secs().saturating_sub(since.secs()) / DAY
+}
+
+/// `63 days`
+pub(crate) fn age(days: u64) -> String {
+    plural(usize::try_from(days).unwrap_or(usize::MAX), "day")
 }
 
 /// A file's pin in the JSON document.

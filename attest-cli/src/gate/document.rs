@@ -1,25 +1,29 @@
-//! The gate's answers as one JSON document, `attest.verify/v1`.
+//! The gate's answers as one JSON document: `attest.verify/v1`, and under other names what other commands answer.
 
 use std::path::Path;
 
-use attest_core::{
-    policy::GroupName,
-    verify::{Reason, Verdict},
-};
+use attest_core::{policy::GroupName, verify::Verdict};
 use serde::Serialize;
 
 use crate::{
+    buildtools::show,
     gate::{
-        Answer, Judged, Judgement, Outcome, Word,
+        Answer, Judgement, Outcome, Word,
         aged::{Aged, ShownPin},
+        cause::Cause,
+        installation::Installation,
+        regress::Regression,
+        report::Report,
+        summary::Summary,
     },
     item::Question,
-    layers::{Layer, Layers},
+    layers::Layer,
     run,
 };
 
 /// The whole answer.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Document<'a> {
     schema: &'static str,
     policies: Vec<Policy<'a>>,
@@ -28,8 +32,14 @@ pub(crate) struct Document<'a> {
     alarms: Vec<String>,
     /// How many files pass without the votes of a policy, and for how long already.
     aged: Aged,
+    /// What got worse since `attest.lock` was written.
+    regressions: Vec<Regressed>,
     summary: Summary,
     exit: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    build_tools: Option<show::Document<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    installation: Option<&'a Installation<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -56,10 +66,13 @@ struct File<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     sha256: Option<String>,
     source: Source<'a>,
+    /// Who brings it in, where the lock says so.
+    #[serde(rename = "requiredBy", skip_serializing_if = "<[String]>::is_empty")]
+    required_by: &'a [String],
     outcome: Outcome,
     /// For what never came before a policy.
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<Why>,
+    reason: Option<Why<'a>>,
     judgements: Vec<Said<'a>>,
 }
 
@@ -79,7 +92,7 @@ struct Said<'a> {
     groups: Vec<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<String>,
-    reasons: Vec<Why>,
+    reasons: Vec<Why<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     exempt: Option<&'a str>,
     /// A pin of the policy's ratchet: it stands in for votes, or can go where it does not.
@@ -88,38 +101,35 @@ struct Said<'a> {
 }
 
 #[derive(Debug, Serialize)]
-struct Why {
+struct Regressed {
     code: &'static str,
     message: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    line: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hint: Option<&'static str>,
+    hint: &'static str,
 }
 
+impl Regressed {
+    fn new(regression: &Regression) -> Self {
+        Self { code: regression.code(), message: regression.to_string(), hint: regression.hint() }
+    }
+}
+
+/// A [`Cause`] for tools.
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Summary {
-    checked: usize,
-    passed: usize,
-    pinned: usize,
-    refused: usize,
-    undecided: usize,
-    exempt: usize,
-    not_attestable: usize,
-    not_selectable: usize,
+struct Why<'a> {
+    code: &'static str,
+    message: String,
+    /// Of the policy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+    hint: &'a str,
 }
 
 impl<'a> Document<'a> {
-    pub(crate) fn new(judged: &'a Judged<'a>, layers: &'a Layers) -> Self {
-        let policy = |layer: &'a Layer| Policy {
-            layer: layer.owner.to_string(),
-            file: &layer.path,
-            serial: layer.policy.serial().value,
-        };
+    pub(crate) fn new(report: &Report<'a>) -> Self {
+        let judged = report.judged;
         Self {
-            schema: "attest.verify/v1",
-            policies: layers.iter().map(policy).collect(),
+            schema: report.schema,
+            policies: report.layers.iter().map(Policy::new).collect(),
             logs: judged
                 .gathered
                 .asked
@@ -134,39 +144,35 @@ impl<'a> Document<'a> {
             files: judged.answers.iter().map(File::new).collect(),
             alarms: judged.gathered.alarms.iter().map(ToString::to_string).collect(),
             aged: Aged::of(judged, run::now()),
-            summary: Summary {
-                checked: judged.answers.len(),
-                passed: judged.count(Outcome::Passed),
-                pinned: judged.count(Outcome::Pinned),
-                refused: judged.count(Outcome::Refused) + judged.count(Outcome::Alarm),
-                undecided: judged.count(Outcome::Undecided),
-                exempt: judged.count(Outcome::Exempt),
-                not_attestable: judged.count(Outcome::NotAttestable),
-                not_selectable: judged.count(Outcome::NotSelectable),
-            },
-            exit: judged.exit().code(),
+            regressions: judged.regressions.found.iter().map(Regressed::new).collect(),
+            summary: Summary::of(judged),
+            exit: report.exit().code(),
+            build_tools: report.tools.map(|tools| tools.document(judged)),
+            installation: report.installation,
         }
+    }
+}
+
+impl<'a> Policy<'a> {
+    fn new(layer: &'a Layer) -> Self {
+        Self { layer: layer.owner.to_string(), file: &layer.path, serial: layer.policy.serial().value }
     }
 }
 
 impl<'a> File<'a> {
     fn new(answer: &'a Answer<'a>) -> Self {
-        let why = |code, message| Some(Why { code, message, line: None, hint: None });
-        let (sha256, reason) = match &answer.item.question {
-            Question::File { wanted, .. } => (Some(wanted.digest.to_string()), None),
-            Question::Refused(error) => {
-                let hint = Some(error.hint());
-                (None, Some(Why { code: error.code(), message: error.to_string(), line: None, hint }))
-            }
-            Question::NotAttestable(error) => (None, why(error.code(), error.to_string())),
-            Question::NotSelectable(elsewhere) => (None, why(elsewhere.code(), elsewhere.to_string())),
+        let sha256 = match &answer.item.question {
+            Question::File { wanted, .. } => Some(wanted.digest.to_string()),
+            _ => None,
         };
+        let reason = if sha256.is_none() { answer.causes().into_iter().next() } else { None };
         Self {
             name: &answer.item.name,
             sha256,
             source: Source { file: answer.item.place.path(), line: answer.item.place.line_number() },
+            required_by: answer.item.package.as_ref().map_or(&[], |package| &package.required_by),
             outcome: answer.outcome,
-            reason,
+            reason: reason.map(Why::from),
             judgements: answer.judgements.iter().map(Said::new).collect(),
         }
     }
@@ -180,7 +186,7 @@ impl<'a> Said<'a> {
             need: None,
             groups: Vec::new(),
             source: None,
-            reasons: Vec::new(),
+            reasons: judgement.causes().into_iter().map(Why::from).collect(),
             exempt: None,
             pin: None,
         };
@@ -194,15 +200,15 @@ impl<'a> Said<'a> {
                     said.groups = accepted.groups.iter().map(GroupName::as_str).collect();
                     said.source = Some(accepted.source.to_string());
                 }
-                said.reasons = verdict.reasons().iter().map(Why::new).collect();
             }
         }
         said
     }
 }
 
-impl Why {
-    fn new(reason: &Reason) -> Self {
-        Self { code: reason.code(), message: reason.to_string(), line: reason.policy_line(), hint: Some(reason.hint()) }
+impl<'a> From<Cause<'a>> for Why<'a> {
+    fn from(cause: Cause<'a>) -> Self {
+        let line = cause.decided.and_then(|decided| decided.line);
+        Self { code: cause.code, message: cause.message, line, hint: cause.hint }
     }
 }

@@ -1,55 +1,81 @@
-//! How the gate's answers are told to people: a line for each item, and a tally that adds up.
+//! How the gate's answers are told to people: what passed, then what did not with its causes, then a tally that adds up.
+//!
+//! The eye goes to the end of what a terminal shows, so the worst stands last, right above the tally. Many files with the
+//! same causes (a log that is down) say them once.
 
-use std::{collections::BTreeSet, io, path::Path};
+use std::{
+    collections::{BTreeSet, HashMap},
+    io,
+    path::Path,
+};
 
 use attest_core::{
     policy::{GroupName, Negatives},
-    verify::{Reason, Verdict},
+    verify::Verdict,
 };
 
 use crate::{
     gate::{
         Answer, Judged, Judgement, Outcome, Word,
         aged::{self, Aged},
+        summary::Summary,
     },
     item::Question,
-    layers::Layer,
     output::{Output, Style, plural},
-    run,
+    run::{self, Run},
     wheels::is_wheel,
 };
 
 /// As much of a digest as tells two files apart at a glance.
 const SHORT: usize = 12;
+/// With more items than fit on a screen, those that stop nothing are only counted.
+const SCREEN: usize = 20;
+/// Of files that share their causes, so many are named.
+const NAMED: usize = 10;
+/// Longer names push their verdict to the right.
+const WIDEST: usize = 60;
 
-/// Prints the answers for people: what does not pass with its reasons, then the tally.
-pub(crate) fn print(judged: &Judged<'_>, out: &Output) -> io::Result<()> {
-    let width = judged.answers.iter().map(|answer| name(answer).chars().count()).max().unwrap_or(0).min(60);
+/// Prints the answers for people.
+pub(crate) fn print(judged: &Judged<'_>, run: &Run) -> io::Result<()> {
+    let out = &run.out;
+    let whole = out.is_verbose() || judged.answers.len() <= SCREEN;
+    let mut answers: Vec<&Answer<'_>> = judged.answers.iter().filter(|answer| whole || stops(answer.outcome)).collect();
+    // Stable: the order of the input within each.
+    answers.sort_by_key(|answer| rank(answer.outcome));
+    let width = answers.iter().map(|answer| name(answer).chars().count()).max().unwrap_or(0).min(WIDEST);
     let mut hints = Vec::new();
-    for answer in &judged.answers {
-        print_answer(answer, width, &mut hints, out)?;
+    for group in groups(&answers) {
+        print_group(&group, width, out)?;
+        hints.extend(group.causes.iter().map(|(_, hint)| *hint));
     }
     for alarm in &judged.gathered.alarms {
         out.line(out.paint(Style::Bad, format_args!("alarm: {alarm}")))?;
     }
+    for regression in &judged.regressions.found {
+        out.warning(format_args!("{regression} [{}]", regression.code()));
+        out.hint(regression.hint());
+    }
     for unknown in incomplete(judged) {
         out.note(unknown);
     }
-    out.line(tally(judged))?;
+    let logs = plural(judged.gathered.asked.len(), "log");
+    let took = run.started.elapsed().as_secs_f64();
+    out.line(format_args!("{} ({logs} asked) in {took:.2} s", Summary::of(judged)))?;
     for line in Aged::of(judged, run::now()).lines() {
-        out.line(line)?;
+        out.line(out.paint(Style::Caution, line))?;
     }
     for asked in &judged.gathered.asked {
         out.detail(format_args!("{}: {} entries, asked at {}", asked.origin, asked.size, asked.url));
     }
-    for hint in hints {
+    let mut told = BTreeSet::new();
+    for hint in hints.into_iter().filter(|hint| !hint.is_empty() && told.insert(*hint)) {
         out.hint(hint);
     }
     Ok(())
 }
 
 /// What a policy of best effort took although dissent may have been withheld; where the policy insists, it is a reason.
-fn incomplete(judged: &Judged<'_>) -> BTreeSet<String> {
+pub(crate) fn incomplete(judged: &Judged<'_>) -> BTreeSet<String> {
     let judgements = judged.answers.iter().flat_map(|answer| &answer.judgements);
     let taken = judgements.filter_map(|judgement| match &judgement.word {
         Word::Verdict { verdict, .. } if judgement.layer.policy.negatives().value == Negatives::BestEffort => {
@@ -63,45 +89,99 @@ fn incomplete(judged: &Judged<'_>) -> BTreeSet<String> {
     lacking.collect()
 }
 
-fn print_answer(answer: &Answer<'_>, width: usize, hints: &mut Vec<String>, out: &Output) -> io::Result<()> {
-    let name = name(answer);
-    let (mark, word, style) = shown(answer.outcome);
-    let head = format!("{mark} {name:width$}  {}", out.paint(style, word));
-    let mut hint = |text: String| {
-        if !hints.contains(&text) {
-            hints.push(text);
+/// Why, each with its hint.
+type Causes = Vec<(String, &'static str)>;
+
+/// Items that came out alike, for the same causes.
+struct Group<'a, 'p> {
+    outcome: Outcome,
+    answers: Vec<&'a Answer<'p>>,
+    causes: Causes,
+}
+
+/// Neighbours or not, in the order of the first of each.
+fn groups<'a, 'p>(answers: &[&'a Answer<'p>]) -> Vec<Group<'a, 'p>> {
+    let mut groups: Vec<Group<'a, 'p>> = Vec::new();
+    let mut known: HashMap<(u8, Causes), usize> = HashMap::new();
+    for answer in answers {
+        // What does not stop anything says so on its own line.
+        let causes: Causes = if stops(answer.outcome) {
+            answer.causes().into_iter().map(|cause| (cause.to_string(), cause.hint)).collect()
+        } else {
+            Vec::new()
+        };
+        let at = *known.entry((rank(answer.outcome), causes.clone())).or_insert(groups.len());
+        if at == groups.len() {
+            groups.push(Group { outcome: answer.outcome, answers: Vec::new(), causes });
         }
-    };
-    match &answer.item.question {
-        Question::Refused(error) => {
-            hint(error.hint().to_owned());
-            out.line(format_args!("{head}  {error} ({})", answer.item.place))
+        groups[at].answers.push(answer);
+    }
+    groups
+}
+
+fn print_group(group: &Group<'_, '_>, width: usize, out: &Output) -> io::Result<()> {
+    let (mark, word, style) = shown(group.outcome);
+    let named = if out.is_verbose() || !stops(group.outcome) { usize::MAX } else { NAMED };
+    for answer in group.answers.iter().take(named) {
+        let head = format!("{mark} {:width$}  {}", name(answer), out.paint(style, word));
+        out.line(format!("{head}  {}", beside(answer)).trim_end())?;
+    }
+    let more = group.answers.len().saturating_sub(named);
+    if more > 0 {
+        out.line(format_args!("{mark} ... and {more} more (-v names them)"))?;
+    }
+    for (cause, _) in &group.causes {
+        out.line(format_args!("    {cause}"))?;
+    }
+    Ok(())
+}
+
+/// What stands beside the verdict: the votes, or where the item stands.
+fn beside(answer: &Answer<'_>) -> String {
+    match answer.outcome {
+        Outcome::Passed | Outcome::Pinned | Outcome::Exempt => {
+            answer.judgements.iter().map(word).collect::<Vec<_>>().join("; ")
         }
-        Question::NotAttestable(why) => out.line(format_args!("{head}  {why} ({})", answer.item.place)),
-        Question::NotSelectable(elsewhere) => out.line(format_args!("{head}  {elsewhere}")),
-        Question::File { .. } if matches!(answer.outcome, Outcome::Passed | Outcome::Pinned | Outcome::Exempt) => {
-            out.line(format_args!("{head}  {}", votes(answer)))
-        }
-        Question::File { .. } => {
-            out.line(head.trim_end())?;
-            for judgement in &answer.judgements {
-                if let Word::Verdict { verdict, expired } = &judgement.word {
-                    for reason in verdict.reasons() {
-                        out.line(format_args!("    {}", why(reason, judgement.layer)))?;
-                        hint(reason.hint().to_owned());
-                    }
-                    if let (Some(expired), false) = (expired, verdict.is_accepted()) {
-                        let layer = judgement.layer.path.display();
-                        out.line(format_args!("    its exemption has run out ({layer}:{})", expired.line()))?;
-                    }
-                }
-            }
-            Ok(())
+        Outcome::NotSelectable => answer.causes().iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+        Outcome::Refused | Outcome::Undecided | Outcome::Alarm | Outcome::NotAttestable => {
+            let whence = whence(answer);
+            if whence.is_empty() { whence } else { format!("({whence})") }
         }
     }
 }
 
-const fn shown(outcome: Outcome) -> (char, &'static str, Style) {
+/// Where the item stands, and who brings it in: `uv.lock:212, required by requests 2.34.2`
+pub(crate) fn whence(answer: &Answer<'_>) -> String {
+    let (item, place) = (answer.item, &answer.item.place);
+    // A file that was named is its own place.
+    let itself = place.line_number().is_none() && place.path().ends_with(&item.name);
+    let place = (!itself).then(|| place.to_string());
+    let required = item.package.as_ref().map(|package| package.required_by.join(", "));
+    let required = required.filter(|by| !by.is_empty()).map(|by| format!("required by {by}"));
+    place.into_iter().chain(required).collect::<Vec<_>>().join(", ")
+}
+
+/// Whether it stands in the way.
+pub(crate) const fn stops(outcome: Outcome) -> bool {
+    !matches!(outcome, Outcome::Passed | Outcome::Pinned | Outcome::Exempt | Outcome::NotSelectable)
+}
+
+/// The worst comes last.
+pub(crate) const fn rank(outcome: Outcome) -> u8 {
+    match outcome {
+        Outcome::Passed => 0,
+        Outcome::Pinned => 1,
+        Outcome::Exempt => 2,
+        Outcome::NotSelectable => 3,
+        Outcome::Undecided => 4,
+        Outcome::NotAttestable => 5,
+        Outcome::Refused => 6,
+        Outcome::Alarm => 7,
+    }
+}
+
+/// Mark, word and colour of an outcome.
+pub(crate) const fn shown(outcome: Outcome) -> (char, &'static str, Style) {
     match outcome {
         Outcome::Passed => (' ', "ok", Style::Good),
         Outcome::Pinned => (' ', "pinned", Style::Caution),
@@ -115,7 +195,7 @@ const fn shown(outcome: Outcome) -> (char, &'static str, Style) {
 }
 
 /// With the digest where the name alone does not say which file.
-fn name(answer: &Answer<'_>) -> String {
+pub(crate) fn name(answer: &Answer<'_>) -> String {
     match &answer.item.question {
         Question::File { wanted, .. } if !is_wheel(Path::new(&answer.item.name)) => {
             format!("{} sha256:{}", answer.item.name, &wanted.digest.to_string()[..SHORT])
@@ -124,59 +204,27 @@ fn name(answer: &Answer<'_>) -> String {
     }
 }
 
-/// A reason, and the line of the policy that decided.
-pub(crate) fn why(reason: &Reason, layer: &Layer) -> String {
-    match reason.policy_line() {
-        Some(line) => format!("{reason} ({}:{line})", layer.path.display()),
-        None => format!("{reason} ({} policy)", layer.owner),
-    }
-}
-
-fn votes(answer: &Answer<'_>) -> String {
-    let words: Vec<String> = answer.judgements.iter().map(word).collect();
-    words.join("; ")
-}
-
 fn word(judgement: &Judgement<'_>) -> String {
-    let layer = judgement.layer;
-    let verdict = match &judgement.word {
-        Word::Verdict { verdict, .. } => verdict,
+    match &judgement.word {
         Word::Exempt(exemption) => {
             let until = exemption.expires().map_or_else(String::new, |end| format!(" until {end}"));
-            return format!("exempt{until}: {} ({}:{})", exemption.reason(), layer.path.display(), exemption.line());
+            let layer = judgement.layer.path.display();
+            format!("exempt{until}: {} ({layer}:{})", exemption.reason(), exemption.line())
         }
-    };
-    match &**verdict {
-        Verdict::Accepted(accepted) => {
-            let need = accepted.findings.need.value;
-            let gone = if accepted.findings.pin.is_some() { ", so its pin can go" } else { "" };
-            format!("{} of {need} ({}){gone}", accepted.groups.len(), list(&accepted.groups))
-        }
-        Verdict::Pinned(pinned) => aged::pin(&pinned.pin, layer),
-        Verdict::Rejected(rejected) => {
-            rejected.reasons().iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-        }
+        Word::Verdict { verdict, .. } => match &**verdict {
+            Verdict::Accepted(accepted) => {
+                let need = accepted.findings.need.value;
+                let gone = if accepted.findings.pin.is_some() { ", so its pin can go" } else { "" };
+                format!("{} of {need} ({}){gone}", accepted.groups.len(), list(&accepted.groups))
+            }
+            Verdict::Pinned(pinned) => aged::pin(&pinned.pin, judgement.layer),
+            Verdict::Rejected(rejected) => {
+                rejected.reasons().iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+            }
+        },
     }
 }
 
 pub(crate) fn list(groups: &[GroupName]) -> String {
     groups.iter().map(GroupName::as_str).collect::<Vec<_>>().join(", ")
-}
-
-/// `112 files: 109 ok, 1 exempt, 2 refused`: the parts add up to the whole (docs/TRUST.md 1.4).
-pub(crate) fn tally(judged: &Judged<'_>) -> String {
-    let refused = judged.count(Outcome::Refused) + judged.count(Outcome::Alarm);
-    let parts = [
-        (judged.count(Outcome::Passed), "ok"),
-        (judged.count(Outcome::Pinned), "pinned"),
-        (judged.count(Outcome::Exempt), "exempt"),
-        (refused, "refused"),
-        (judged.count(Outcome::Undecided), "undecided"),
-        (judged.count(Outcome::NotAttestable), "not attestable"),
-        (judged.count(Outcome::NotSelectable), "not selectable here"),
-    ];
-    let shown: Vec<String> =
-        parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
-    let logs = plural(judged.gathered.asked.len(), "log");
-    format!("{} checked: {} ({logs} asked)", plural(judged.answers.len(), "file"), shown.join(", "))
 }

@@ -1,19 +1,21 @@
 //! Linux and macOS.
 
 use std::ffi::OsStr;
-use std::fs::{self, File, Metadata, Permissions};
+use std::fs::{self, DirBuilder, File, Metadata, Permissions};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::os::unix::process::CommandExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Child, Command, ExitStatus};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{AtFlags, CWD, RenameFlags, Timespec, Timestamps, renameat_with, statvfs, utimensat};
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, geteuid, getgid, getuid, kill_process_group};
+use rustix::process::{Pid, Signal, geteuid, getgid, getuid, kill_process, kill_process_group};
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
+
+use super::Asked;
 
 const PASSWD: &str = "/etc/passwd";
 /// What answers for accounts that are not in the file (LDAP, systemd, Open Directory), in the form of a line of it.
@@ -129,6 +131,33 @@ pub(crate) fn is_file_of(file: &File, path: &Path) -> io::Result<bool> {
     Ok((ours.dev(), ours.ino()) == (named.dev(), named.ino()))
 }
 
+/// Whether a file is this account's, and nobody else may write to it.
+pub(crate) fn is_ours_alone(data: &Metadata) -> bool {
+    data.uid() == geteuid().as_raw() && data.mode() & 0o022 == 0
+}
+
+/// Makes a folder that only its owner may look into.
+pub(crate) fn make_private(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// Waits until nobody else holds a folder, and holds it as long as the file is open.
+pub(crate) fn lock_folder(folder: &Path) -> io::Result<File> {
+    let file = File::open(folder)?;
+    file.lock()?;
+    Ok(file)
+}
+
+/// Number of a file in its file system.
+pub(crate) fn inode(data: &Metadata) -> u64 {
+    data.ino()
+}
+
+/// Reads from a place, whoever else reads from elsewhere.
+pub(crate) fn read_exact_at(file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
+    file.read_exact_at(bytes, at)
+}
+
 /// A path as an archive or git has it.
 pub(crate) fn path_of(bytes: &[u8]) -> PathBuf {
     PathBuf::from(OsStr::from_bytes(bytes))
@@ -146,6 +175,23 @@ pub(crate) fn end_group(child: &mut Child) {
     }
 }
 
+/// Tells a program that runs for the user what we were told.
+pub(crate) fn hand_on(id: u32, asked: Asked) {
+    let signal = match asked {
+        Asked::Interrupt => Signal::INT,
+        Asked::Terminate => Signal::TERM,
+    };
+    if let Some(id) = i32::try_from(id).ok().and_then(Pid::from_raw) {
+        // Fails only when it has ended just now.
+        let _ended = kill_process(id, signal);
+    }
+}
+
+/// How a program ended, as a shell has it: 128 and the number of the signal that ended it.
+pub(crate) fn code_of(status: ExitStatus) -> Option<i32> {
+    status.code().or_else(|| status.signal().map(|signal| 128 + signal))
+}
+
 /// What asks a program to end: Ctrl-C and SIGTERM.
 #[derive(Debug)]
 pub(crate) struct Ending {
@@ -160,10 +206,10 @@ impl Ending {
     }
 
     /// The next one.
-    pub(crate) async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) -> Asked {
         tokio::select! {
-            _ = self.interrupt.recv() => {},
-            _ = self.terminate.recv() => {},
+            _ = self.interrupt.recv() => Asked::Interrupt,
+            _ = self.terminate.recv() => Asked::Terminate,
         }
     }
 }

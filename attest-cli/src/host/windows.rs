@@ -3,13 +3,16 @@
 
 use std::fs::{self, File, FileTimes, Metadata};
 use std::io;
+use std::os::windows::fs::FileExt as _;
 use std::os::windows::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Child, Command, ExitStatus};
 use std::time::SystemTime;
 
 use known_folders::{KnownFolder, get_known_folder_path};
 use tokio::signal::windows::{CtrlBreak, CtrlC, ctrl_break, ctrl_c};
+
+use super::Asked;
 
 /// `CREATE_NEW_PROCESS_GROUP`
 const NEW_GROUP: u32 = 0x200;
@@ -93,6 +96,41 @@ pub(crate) fn is_file_of(file: &File, path: &Path) -> io::Result<bool> {
     Ok(file.metadata()?.created()? == fs::metadata(path)?.created()?)
 }
 
+/// Whose a file is says its folder, which is asked for in the user's profile.
+pub(crate) fn is_ours_alone(_data: &Metadata) -> bool {
+    true
+}
+
+/// Makes a folder, as private as the one that it is in.
+pub(crate) fn make_private(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)
+}
+
+/// Waits until nobody else holds a folder, and holds it as long as the file is open: one in it, since folders do not open.
+pub(crate) fn lock_folder(folder: &Path) -> io::Result<File> {
+    let file = File::options().create(true).append(true).open(folder.join(".attest-lock"))?;
+    file.lock()?;
+    Ok(file)
+}
+
+/// Not told by the standard library: size and time have to do.
+pub(crate) fn inode(_data: &Metadata) -> u64 {
+    0
+}
+
+/// Reads from a place, whoever else reads from elsewhere.
+pub(crate) fn read_exact_at(file: &File, mut bytes: &mut [u8], mut at: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let read = file.seek_read(bytes, at)?;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        bytes = &mut bytes[read..];
+        at += read as u64;
+    }
+    Ok(())
+}
+
 /// A path as an archive or git has it, which is UTF-8.
 pub(crate) fn path_of(bytes: &[u8]) -> PathBuf {
     PathBuf::from(String::from_utf8_lossy(bytes).into_owned())
@@ -106,6 +144,14 @@ pub(crate) fn lead_group(command: &mut Command) -> &mut Command {
 /// Ends a program; what it started is not found again.
 pub(crate) fn end_group(child: &mut Child) {
     let _gone = child.kill();
+}
+
+/// Nothing: a console tells all of its programs by itself.
+pub(crate) fn hand_on(_id: u32, _asked: Asked) {}
+
+/// How a program ended.
+pub(crate) fn code_of(status: ExitStatus) -> Option<i32> {
+    status.code()
 }
 
 /// What asks a program to end: Ctrl-C and Ctrl-Break.
@@ -122,10 +168,10 @@ impl Ending {
     }
 
     /// The next one.
-    pub(crate) async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) -> Asked {
         tokio::select! {
-            _ = self.interrupt.recv() => {},
-            _ = self.terminate.recv() => {},
+            _ = self.interrupt.recv() => Asked::Interrupt,
+            _ = self.terminate.recv() => Asked::Terminate,
         }
     }
 }

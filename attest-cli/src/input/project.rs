@@ -61,6 +61,7 @@ fn candidates(folder: &Path) -> Vec<String> {
     found.into_iter().map(|(_, _, name)| name).collect()
 }
 
+#[expect(clippy::case_sensitive_file_extension_comparisons, reason = "as the tools that write them name them")]
 fn is_requirements(name: &str) -> bool {
     name.starts_with("requirements") && name.ends_with(".txt")
 }

@@ -88,7 +88,7 @@ impl<'a> Lines<'a> {
 
     /// A table of the document.
     pub(crate) fn table<'d>(&'d self, table: &'d DeTable<'d>, offset: usize) -> Table<'d> {
-        Table { lines: self, table, offset }
+        Table { lines: self, entries: table, offset }
     }
 }
 
@@ -96,7 +96,7 @@ impl<'a> Lines<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Table<'d> {
     lines: &'d Lines<'d>,
-    table: &'d DeTable<'d>,
+    entries: &'d DeTable<'d>,
     offset: usize,
 }
 
@@ -114,17 +114,17 @@ impl<'d> Table<'d> {
     }
 
     pub(crate) fn has(&self, key: &str) -> bool {
-        self.table.contains_key(key)
+        self.entries.contains_key(key)
     }
 
     /// Every key, with where its value is.
     pub(crate) fn values(&self) -> impl Iterator<Item = (&'d str, Value<'d>)> + use<'d> {
         let lines = self.lines;
-        self.table.iter().map(move |(key, value)| (key.get_ref().as_ref(), Value { lines, value }))
+        self.entries.iter().map(move |(key, value)| (key.get_ref().as_ref(), Value { lines, value }))
     }
 
     pub(crate) fn value(&self, key: &str) -> Option<Value<'d>> {
-        self.table.get(key).map(|value| Value { lines: self.lines, value })
+        self.entries.get(key).map(|value| Value { lines: self.lines, value })
     }
 
     /// A text; nothing where there is no such key.
@@ -183,7 +183,7 @@ impl<'d> Value<'d> {
 
     pub(crate) fn as_table(&self) -> Option<Table<'d>> {
         let table = self.value.get_ref().as_table()?;
-        Some(Table { lines: self.lines, table, offset: self.value.span().start })
+        Some(Table { lines: self.lines, entries: table, offset: self.value.span().start })
     }
 
     pub(crate) fn table(&self, expected: &'static str) -> Result<Table<'d>, LockError> {

@@ -1,7 +1,7 @@
 //! The files that a lock lists for a package, and the question about each: one set of rules for all formats.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::{BTreeSet, HashMap, hash_map::Entry},
     path::{Component, Path},
 };
 
@@ -13,6 +13,7 @@ use attest_core::{
 use crate::{
     item::{Elsewhere, Form, GateError, Item, Package, Place, Question, Unattestable},
     platform::Target,
+    wheels::is_wheel,
 };
 
 use super::document::{LockError, Table};
@@ -21,7 +22,8 @@ use super::document::{LockError, Table};
 #[derive(Debug)]
 pub(super) struct Listed<'a> {
     pub(super) place: Place,
-    /// Everything that names it: an installer may go by any of these, so all have to say the same.
+    /// Everything that names it: an installer may go by any of these, so all have to say the same. The first one is the
+    /// name that it was published under.
     pub(super) names: Vec<Name<'a>>,
     /// Where it comes from, unless it is on disk.
     pub(super) url: Option<&'a str>,
@@ -63,7 +65,7 @@ pub(super) enum Decides {
 #[derive(Debug)]
 pub(crate) struct Reading<'a, 't> {
     pub(crate) target: &'a Target<'t>,
-    /// Something tells the installer to build what has a wheel ([`super::building`]).
+    /// Something tells the installer to build what has a wheel (`locks/building.rs`).
     pub(crate) builds: bool,
 }
 
@@ -135,8 +137,8 @@ impl Listing {
 
     /// What is fetched as a file whatever it is.
     pub(super) fn archive(&self, listed: &Listed<'_>, reading: &Reading<'_, '_>) -> Item {
-        let is_wheel = listed.file_name().is_ok_and(|name| crate::wheels::is_wheel(Path::new(&name)));
-        if is_wheel { self.wheel(listed, reading.target) } else { self.sdist(listed, true) }
+        let is_sdist = listed.file_name().is_ok_and(|name| !is_wheel(Path::new(&name)));
+        if is_sdist { self.sdist(listed, true) } else { self.wheel(listed, reading.target) }
     }
 
     /// A package that is no file.
@@ -209,13 +211,25 @@ impl Listing {
 
     fn sdist(&self, listed: &Listed<'_>, built: bool) -> Item {
         let name = listed.file_name().unwrap_or_else(|_| self.label());
-        // docs/TRUST.md 6.2
-        let question = if built {
-            Question::NotAttestable(Unattestable::Sdist)
-        } else {
-            Question::NotSelectable(Elsewhere::WheelFits)
+        let question = match (built, listed.digest()) {
+            (false, _) => Question::NotSelectable(Elsewhere::WheelFits),
+            // docs/TRUST.md 6.2: nobody votes on it, but a policy may exempt its very bytes.
+            (true, Ok(digest)) if self.is_sdist(&name) => {
+                let url = listed.url.map(str::to_owned);
+                Question::File { wanted: Box::new(Wanted { digest, name: WantedName::File(name.clone()) }), url }
+            }
+            (true, _) => Question::NotAttestable(Unattestable::Sdist),
         };
         self.item(name, listed.place.clone(), Form::Sdist, listed.digest().ok(), question)
+    }
+}
+
+impl Listing {
+    /// Whether a name is that of a source distribution of this very release: exemptions are matched with it.
+    fn is_sdist(&self, name: &str) -> bool {
+        release_of_sdist(name).is_some_and(|(project, version, _)| {
+            project == self.project && self.version.as_ref().is_none_or(|own| own.same_as(&version))
+        })
     }
 }
 
@@ -224,7 +238,7 @@ impl Listed<'_> {
     pub(super) fn file_name(&self) -> Result<String, Question> {
         let names = self.names.iter().map(|name| name.file_name()).collect::<Result<Vec<_>, _>>()?;
         let (name, others) = names.split_first().ok_or(Question::Refused(GateError::NoFile))?;
-        match others.iter().find(|other| *other != name) {
+        match others.iter().find(|other| !is_same(name, other)) {
             Some(found) => {
                 Err(Question::Refused(GateError::OtherName { expected: name.clone(), found: found.clone() }))
             }
@@ -242,6 +256,36 @@ impl Listed<'_> {
         }
         digest
     }
+}
+
+/// Whether two names say the same: uv writes them as they are normalised today, beside addresses of older files.
+fn is_same(left: &str, right: &str) -> bool {
+    if left == right {
+        return true;
+    }
+    if let (Ok(left), Ok(right)) = (WheelName::parse(left), WheelName::parse(right)) {
+        let sets = |wheel: &WheelName| {
+            [&wheel.python, &wheel.abi, &wheel.platform]
+                .map(|set| set.split('.').map(str::to_owned).collect::<BTreeSet<_>>())
+        };
+        return left.project == right.project
+            && left.version.same_as(&right.version)
+            && left.build == right.build
+            && sets(&left) == sets(&right);
+    }
+    match (release_of_sdist(left), release_of_sdist(right)) {
+        (Some((project, version, end)), Some((other, same, other_end))) => {
+            project == other && version.same_as(&same) && end == other_end
+        }
+        _ => false,
+    }
+}
+
+/// Project and version of a source distribution, and how its name ends.
+fn release_of_sdist(name: &str) -> Option<(ProjectName, Version, &'static str)> {
+    let (stem, end) = [".tar.gz", ".zip"].into_iter().find_map(|end| Some((name.strip_suffix(end)?, end)))?;
+    let (project, version) = stem.rsplit_once('-')?;
+    Some((ProjectName::new(project).ok()?, Version::new(version).ok()?, end))
 }
 
 /// `sha256:HEX`
@@ -263,6 +307,22 @@ pub(super) fn label(project: &ProjectName, version: Option<&Version>) -> String 
     match version {
         Some(version) => format!("{project} {version}"),
         None => project.to_string(),
+    }
+}
+
+/// Notes who requires whom: `names` says for every package which projects it requires, if it is installed here.
+pub(super) fn name_dependents(listings: &mut [Listing], names: &[Vec<ProjectName>]) {
+    let mut by_name: HashMap<&ProjectName, Vec<usize>> = HashMap::new();
+    for (index, listing) in listings.iter().enumerate() {
+        by_name.entry(&listing.project).or_default().push(index);
+    }
+    let mut found = Vec::new();
+    for (listing, names) in listings.iter().zip(names).filter(|(listing, _)| listing.elsewhere.is_none()) {
+        let indexes = names.iter().filter_map(|name| by_name.get(name)).flatten();
+        found.extend(indexes.map(|index| (*index, listing.label())));
+    }
+    for (index, label) in found {
+        listings[index].required_by.push(label);
     }
 }
 

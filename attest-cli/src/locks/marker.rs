@@ -114,7 +114,7 @@ fn tokens(text: &str) -> Option<Vec<Token<'_>>> {
     Some(tokens)
 }
 
-fn disjunction<'k>(rest: &mut &[Token<'_>], known: Known<'_, 'k>, depth: usize) -> Option<Truth> {
+fn disjunction(rest: &mut &[Token<'_>], known: Known<'_, '_>, depth: usize) -> Option<Truth> {
     let mut truth = conjunction(rest, known, depth)?;
     while rest.first() == Some(&Token::Word("or")) {
         *rest = &rest[1..];
@@ -123,7 +123,7 @@ fn disjunction<'k>(rest: &mut &[Token<'_>], known: Known<'_, 'k>, depth: usize) 
     Some(truth)
 }
 
-fn conjunction<'k>(rest: &mut &[Token<'_>], known: Known<'_, 'k>, depth: usize) -> Option<Truth> {
+fn conjunction(rest: &mut &[Token<'_>], known: Known<'_, '_>, depth: usize) -> Option<Truth> {
     let mut truth = comparison(rest, known, depth)?;
     while rest.first() == Some(&Token::Word("and")) {
         *rest = &rest[1..];
@@ -132,7 +132,7 @@ fn conjunction<'k>(rest: &mut &[Token<'_>], known: Known<'_, 'k>, depth: usize) 
     Some(truth)
 }
 
-fn comparison<'k>(rest: &mut &[Token<'_>], known: Known<'_, 'k>, depth: usize) -> Option<Truth> {
+fn comparison(rest: &mut &[Token<'_>], known: Known<'_, '_>, depth: usize) -> Option<Truth> {
     if rest.first() == Some(&Token::Open) {
         if depth == MAX_DEPTH {
             return None;

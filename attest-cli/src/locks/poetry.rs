@@ -12,7 +12,7 @@ use crate::{
 };
 
 use super::{
-    document::{LockError, Table, Value},
+    document::{LockError, Table},
     listed::{self, Decides, Listed, Listing, Name, Reading},
 };
 
@@ -32,10 +32,11 @@ pub(super) fn items(top: Table<'_>, reading: &Reading<'_, '_>) -> Result<Vec<Ite
     let mut listings = Vec::new();
     for table in &packages {
         let mut listing = Listing::new(table)?;
-        listing.elsewhere = marker(table, reading.target);
+        listing.elsewhere = marker(table, reading.target).filter(|_| has_markers(version));
         listings.push(listing);
     }
-    name_dependents(&packages, &mut listings)?;
+    let names = packages.iter().map(dependencies).collect::<Result<Vec<_>, _>>()?;
+    listed::name_dependents(&mut listings, &names);
     let mut all = Vec::new();
     for (table, listing) in packages.iter().zip(&listings) {
         let source = table.inner("source", "a source")?;
@@ -109,38 +110,32 @@ fn of_project<'d>(by_project: &Table<'d>, project: &ProjectName) -> Result<Vec<T
     Ok(files)
 }
 
-/// `markers`: for all groups, or for each of them.
+/// Whether Poetry goes by the markers of a lock: before 2.1 it ignores them, and resolves again.
+fn has_markers(version: &str) -> bool {
+    version.strip_prefix("2.").is_some_and(|minor| minor.parse().is_ok_and(|minor: u32| minor >= 1))
+}
+
+/// `markers`: for all groups, or for each of them. Poetry looks them up by the groups that the package belongs to: one that
+/// has no marker always holds, whatever other names are there.
 fn marker(table: &Table<'_>, target: &Target<'_>) -> Option<Elsewhere> {
     let value = table.value("markers")?;
     let markers: Vec<&str> = match value.as_table() {
-        Some(groups) => groups.values().map(|(_, value)| Value::as_text(&value)).collect::<Option<_>>()?,
+        Some(by_group) => {
+            let groups = table.texts("groups", "names of groups").ok()?;
+            groups.into_iter().map(|group| by_group.value(group)?.as_text()).collect::<Option<_>>()?
+        }
         None => vec![value.as_text()?],
     };
-    // A group without a marker has none.
-    let groups = table.texts("groups", "names of groups").ok()?;
-    let all = value.as_table().is_none() || markers.len() >= groups.len();
-    let out = all && !markers.is_empty() && markers.iter().all(|marker| target.rules_out(marker));
+    let out = !markers.is_empty() && markers.iter().all(|marker| target.rules_out(marker));
     out.then(|| Elsewhere::Marker(markers.join(" or ")))
 }
 
 /// `[package.dependencies]`
-fn name_dependents(packages: &[Table<'_>], listings: &mut [Listing]) -> Result<(), LockError> {
-    for (index, table) in packages.iter().enumerate() {
-        if listings[index].elsewhere.is_some() {
-            continue;
-        }
-        let label = listings[index].label();
-        let Some(dependencies) = table.inner("dependencies", "dependencies")? else {
-            continue;
-        };
-        for (name, _) in dependencies.values() {
-            let project = listed::project(name, &dependencies.place())?;
-            for other in listings.iter_mut().filter(|other| other.project == project) {
-                other.required_by.push(label.clone());
-            }
-        }
-    }
-    Ok(())
+fn dependencies(table: &Table<'_>) -> Result<Vec<ProjectName>, LockError> {
+    let Some(dependencies) = table.inner("dependencies", "dependencies")? else {
+        return Ok(Vec::new());
+    };
+    dependencies.values().map(|(name, _)| listed::project(name, &dependencies.place())).collect()
 }
 
 #[cfg(test)]

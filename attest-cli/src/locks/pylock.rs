@@ -4,6 +4,8 @@
 //! Another minor version may have other ways to name files, so it is not read. Keys that the specification does not know
 //! are for tools (`packages.tool`): no installer takes files from them.
 
+use attest_core::artifact::ProjectName;
+
 use crate::item::{Elsewhere, Form, Item, Unattestable};
 
 use super::{
@@ -30,7 +32,8 @@ pub(super) fn items(top: Table<'_>, reading: &Reading<'_, '_>) -> Result<Vec<Ite
             Ok(listing)
         })
         .collect::<Result<Vec<_>, LockError>>()?;
-    name_dependents(&packages, &mut listings)?;
+    let names = packages.iter().map(dependencies).collect::<Result<Vec<_>, _>>()?;
+    listed::name_dependents(&mut listings, &names);
     let mut all = Vec::new();
     for (table, listing) in packages.iter().zip(&listings) {
         let index = table.text("index", "an index")?.unwrap_or_default();
@@ -71,7 +74,7 @@ fn file<'d>(table: &Table<'d>) -> Result<Listed<'d>, LockError> {
         .map(|(algorithm, value)| Ok(format!("{algorithm}:{}", value.text("a hash")?)));
     Ok(Listed {
         place: table.place(),
-        names: [name.map(Name::Plain), url.map(Name::Url), path.map(Name::Path)].into_iter().flatten().collect(),
+        names: [url.map(Name::Url), path.map(Name::Path), name.map(Name::Plain)].into_iter().flatten().collect(),
         // Installers prefer the path.
         url: url.filter(|_| path.is_none()),
         hashes: hashes.collect::<Result<_, LockError>>()?,
@@ -80,23 +83,14 @@ fn file<'d>(table: &Table<'d>) -> Result<Listed<'d>, LockError> {
 }
 
 /// `packages.dependencies`, which not every tool writes.
-fn name_dependents(packages: &[Table<'_>], listings: &mut [Listing]) -> Result<(), LockError> {
-    for (index, table) in packages.iter().enumerate() {
-        if listings[index].elsewhere.is_some() {
-            continue;
-        }
-        let label = listings[index].label();
-        for dependency in table.tables("dependencies", "dependencies")? {
-            let Some(name) = dependency.text("name", "a package's name")? else {
-                continue;
-            };
-            let project = listed::project(name, &dependency.place())?;
-            for other in listings.iter_mut().filter(|other| other.project == project) {
-                other.required_by.push(label.clone());
-            }
+fn dependencies(table: &Table<'_>) -> Result<Vec<ProjectName>, LockError> {
+    let mut names = Vec::new();
+    for dependency in table.tables("dependencies", "dependencies")? {
+        if let Some(name) = dependency.text("name", "a package's name")? {
+            names.push(listed::project(name, &dependency.place())?);
         }
     }
-    Ok(())
+    Ok(names)
 }
 
 #[cfg(test)]

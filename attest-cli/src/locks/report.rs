@@ -13,13 +13,10 @@ use attest_core::{
 use serde::Deserialize;
 
 use crate::{
-    files::{self, FileError},
-    item::{GateError, Item, Place, Question, Unattestable},
+    item::{Form, GateError, Item, Package, Place, Question, Unattestable},
     wheels::is_wheel,
 };
 
-/// A thousand packages with their whole metadata.
-const MAX_REPORT: u64 = 256 * 1024 * 1024;
 const VERSION: &str = "1";
 
 /// A file that pip would install.
@@ -38,8 +35,6 @@ pub(crate) struct Planned {
 /// The report is none, or of another version.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReportError {
-    #[error(transparent)]
-    File(#[from] FileError),
     #[error("{} is no report of pip's", .path.display())]
     Json { path: PathBuf, source: serde_json::Error },
     #[error("expected a report of version {VERSION}, found {found:?}")]
@@ -86,11 +81,6 @@ struct Metadata {
 }
 
 impl Planned {
-    /// Reads a report that was kept in a file.
-    pub(crate) fn read(path: &Path) -> Result<Vec<Self>, ReportError> {
-        Self::parse(&files::read(path, MAX_REPORT)?, path)
-    }
-
     /// `path` names the report where a person reads about it.
     pub(crate) fn parse(bytes: &[u8], path: &Path) -> Result<Vec<Self>, ReportError> {
         let report: Report =
@@ -113,22 +103,26 @@ impl Planned {
             }
             Err(question) => (name, question),
         };
+        let digest = match &question {
+            Question::File { wanted, .. } => Some(wanted.digest),
+            _ => None,
+        };
+        let form = match &question {
+            Question::NotAttestable(Unattestable::Sdist) => Form::Sdist,
+            Question::NotAttestable(Unattestable::Vcs) => Form::Vcs,
+            Question::NotAttestable(Unattestable::Local) => Form::Folder,
+            _ => Form::Wheel,
+        };
+        let package =
+            Package { project: project.clone(), version: Some(version.clone()), form, digest, required_by: Vec::new() };
         Ok(Self {
-            item: Item::new(shown, Place::file(path), question),
+            item: Item { package: Some(Box::new(package)), ..Item::new(shown, Place::file(path), question) },
             project,
             version,
             url: entry.download_info.url,
             direct: entry.is_direct,
             yanked: entry.is_yanked,
         })
-    }
-
-    /// The digest that pip has to insist on.
-    pub(crate) fn digest(&self) -> Option<ArtifactDigest> {
-        match &self.item.question {
-            Question::File { wanted, .. } => Some(wanted.digest),
-            _ => None,
-        }
     }
 }
 
@@ -186,11 +180,11 @@ mod tests {
         ));
         assert_eq!(planned.item.name, "foo_bar-1.0+cu1-py3-none-any.whl");
         assert_eq!(planned.project.as_str(), "foo-bar");
-        assert_eq!(planned.digest().unwrap().to_string(), HEX);
+        assert_eq!(planned.item.digest().unwrap().to_string(), HEX);
         let legacy = one(&format!(
             r#"{{"url":"https://x/foo_bar-1.0-py3-none-any.whl","archive_info":{{"hash":"sha256={HEX}"}}}}"#
         ));
-        assert!(legacy.digest().is_some());
+        assert!(legacy.item.digest().is_some());
     }
 
     #[test]

@@ -66,12 +66,23 @@ pub(super) fn items(top: Table<'_>, reading: &Reading<'_, '_>) -> Result<Vec<Ite
             project: entry.listing.project.clone(),
             version: entry.listing.version.clone(),
             elsewhere: graph.elsewhere(index, &reached, reading.target),
-            required_by: graph.required_by(index, &reached, &lock),
+            required_by: Graph::required_by(index, &reached, &lock),
         };
         all.extend(entry.items(&listing, reading)?.into_iter().map(|item| (entry.origin.as_str(), item)));
     }
     listed::refuse_two_hashes(all.iter_mut().map(|(origin, item)| (*origin, item)));
     Ok(all.into_iter().map(|(_, item)| item).collect())
+}
+
+/// The folders of the workspace's members, the lock's own first: each says in its pyproject.toml which Pythons it is for.
+pub(super) fn members<'d>(top: &Table<'d>) -> impl Iterator<Item = &'d str> {
+    let packages =
+        ["package", "distribution"].into_iter().flat_map(|key| top.tables(key, "packages").unwrap_or_default());
+    let folder = |package: Table<'d>| match Source::new(&package.inner("source", "a source").ok()??) {
+        Ok(Source::Folder(path)) => Some(path),
+        _ => None,
+    };
+    std::iter::once(".").chain(packages.filter_map(folder))
 }
 
 impl<'d> UvLock<'d> {
@@ -128,7 +139,7 @@ impl<'d> Entry<'d> {
             Source::Registry | Source::Git | Source::Folder(_) => (own_url.filter(|_| own_path.is_none()), None),
         };
         let names =
-            [table.text("filename", "a file name")?.map(Name::Plain), own_url.map(Name::Url), own_path.map(Name::Path)];
+            [own_url.map(Name::Url), own_path.map(Name::Path), table.text("filename", "a file name")?.map(Name::Plain)];
         Ok(Listed {
             place: table.place(),
             names: names.into_iter().flatten().chain(of_source).collect(),

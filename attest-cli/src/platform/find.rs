@@ -9,18 +9,25 @@ use super::{
     Python, Target,
     probe::{self, ProbeError},
 };
-use crate::{locks::marker, run::Run};
+use crate::{
+    locks::{marker, settings},
+    run::Run,
+};
 
 const IN_ENVIRONMENT: &str = "bin/python";
 const PYTHON: &str = "python3";
 /// Says which Python uv makes an environment with.
 const VERSION_FILE: &str = ".python-version";
 
+const VERSION_VARIABLE: &str = "UV_PYTHON";
+
 /// Whom a lock is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Installer {
     /// uv on its project: into the project's `.venv`, whatever environment is active.
     Uv,
+    /// uv on a script: into an environment of its own, with whatever Python the script asks for.
+    UvScript,
     /// Into the active environment first.
     Other,
 }
@@ -35,13 +42,13 @@ pub(crate) struct Selection {
 }
 
 /// The lock that a Python is looked for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Lock<'a> {
     pub(crate) installer: Installer,
     /// Where it is.
     pub(crate) folder: &'a Path,
-    /// The Pythons that it is for.
-    pub(crate) requires_python: Option<&'a str>,
+    /// The Pythons that it is for, and those that the projects are for which it is the lock of: `>=3.9`.
+    pub(crate) pythons: Vec<String>,
 }
 
 impl Selection {
@@ -53,12 +60,13 @@ impl Selection {
         let memory = run.places().ok().and_then(|places| Some(places.data().ok()?.join("pythons")));
         if let Some(named) = &self.python {
             // What a person named is not passed over in silence.
-            let path = on_path(named).ok_or_else(|| NamedPythonError::None { named: named.clone() })?;
+            let path =
+                on_path(&of_environment(named)).ok_or_else(|| NamedPythonError::None { named: named.clone() })?;
             let python = probe::ask(&path, memory.as_deref())?;
             return Ok(Target::here(move || Some(python)));
         }
         Ok(Target::here(move || {
-            let found = search(lock, memory.as_deref());
+            let found = search(&lock, memory.as_deref());
             match &found {
                 Ok(python) => {
                     let (what, path) = (python.describe(), python.executable.display());
@@ -89,35 +97,62 @@ enum Unknown {
     None,
     #[error(transparent)]
     Probe(#[from] ProbeError),
-    #[error("{} is a Python out of the project's own folder, which is not run: name it with --python", .path.display())]
+    #[error("{} may have come with the project, and is not run: name it with --python", .path.display())]
     Inside { path: PathBuf },
-    #[error("{found} was found, but {} asks for {wanted:?}", .file.display())]
-    Version { found: String, file: PathBuf, wanted: String },
-    #[error("{found} was found, but the lock is for Python {wanted}")]
+    #[error("{found} was found, but {} asks for {wanted:?}", .place.display())]
+    Version { found: String, place: PathBuf, wanted: String },
+    #[error(
+        "uv may take a Python that it installed itself: make the environment first (`uv venv`), or name it with --python"
+    )]
+    Managed,
+    #[error("uv makes an environment for a script with the Python that the script asks for: name it with --python")]
+    Script,
+    #[error("{said_by} may have another Python taken: name it with --python")]
+    Told { said_by: String },
+    #[error("{found} was found, but the lock or its project is for Python {wanted}")]
     Required { found: String, wanted: String },
 }
 
-fn search(lock: Lock<'_>, memory: Option<&Path>) -> Result<Python, Unknown> {
+fn search(lock: &Lock<'_>, memory: Option<&Path>) -> Result<Python, Unknown> {
+    if lock.installer == Installer::UvScript {
+        return Err(Unknown::Script);
+    }
     let (path, made) = candidate(lock)?;
+    if let Some(said_by) = elsewhere(lock, made) {
+        return Err(Unknown::Told { said_by });
+    }
     let python = probe::ask(&path, memory)?;
     let version = python.marker("python_full_version").unwrap_or_default();
-    // An environment is there already; otherwise one is made with the Python that the project asks for.
-    if !made
-        && let Some((file, wanted)) = version_file(lock.folder)
+    // uv makes an environment anew with the Python that the project asks for; others install into what is there.
+    if (!made || lock.installer == Installer::Uv)
+        && let Some((place, wanted)) = asked_for(lock)
         && !is_release_of(version, &wanted)
     {
-        return Err(Unknown::Version { found: python.describe(), file, wanted });
+        return Err(Unknown::Version { found: python.describe(), place, wanted });
     }
-    match lock.requires_python {
-        Some(wanted) if marker::excludes(wanted, version) => {
-            Err(Unknown::Required { found: python.describe(), wanted: wanted.to_owned() })
-        }
-        _ => Ok(python),
+    if !made && lock.installer == Installer::Uv && uv_has_pythons() {
+        return Err(Unknown::Managed);
+    }
+    match lock.pythons.iter().find(|wanted| marker::excludes(wanted, version)) {
+        Some(wanted) => Err(Unknown::Required { found: python.describe(), wanted: wanted.clone() }),
+        None => Ok(python),
     }
 }
 
+/// Who has the installer take another Python than the one that [`candidate`] finds.
+fn elsewhere(lock: &Lock<'_>, made: bool) -> Option<String> {
+    if lock.installer == Installer::Uv {
+        return settings::other_python(lock.folder);
+    }
+    // `uv pip` and pip install where these say; the system's own environment is the one that is found without another.
+    let names: &[&str] =
+        if made { &["UV_PYTHON", "PIP_PYTHON", "UV_SYSTEM_PYTHON"] } else { &["UV_PYTHON", "PIP_PYTHON"] };
+    let set = |name: &&&str| env::var_os(name).is_some_and(|value| !value.is_empty());
+    names.iter().find(set).map(|name| (*name).to_owned())
+}
+
 /// The real file of a Python, and whether it is the one of an environment.
-fn candidate(lock: Lock<'_>) -> Result<(PathBuf, bool), Unknown> {
+fn candidate(lock: &Lock<'_>) -> Result<(PathBuf, bool), Unknown> {
     let folder = lock.folder.canonicalize().unwrap_or_else(|_| lock.folder.to_owned());
     let place = env::var_os("UV_PROJECT_ENVIRONMENT").filter(|_| lock.installer == Installer::Uv);
     let of_project = folder.join(place.unwrap_or_else(|| ".venv".into())).join(IN_ENVIRONMENT);
@@ -128,13 +163,37 @@ fn candidate(lock: Lock<'_>) -> Result<(PathBuf, bool), Unknown> {
         return Ok((real, true));
     }
     if let Ok(real) = of_project.canonicalize() {
-        // A clone may bring a program of its own under this name. The Python of an environment is a link out of it.
-        if real.starts_with(&folder) {
+        // The Python of an environment is a link out of it.
+        if came_along(&real, &folder) {
             return Err(Unknown::Inside { path: of_project });
         }
         return Ok((real, true));
     }
-    on_path(Path::new(PYTHON)).map(|path| (path, false)).ok_or(Unknown::None)
+    let folders = env::var_os("PATH").unwrap_or_default();
+    // uv makes the project's environment from a Python of the system, whatever environment is active.
+    let passed_over = |folder: &Path| lock.installer == Installer::Uv && is_of_environment(folder);
+    let path = in_folders(env::split_paths(&folders).filter(|folder| !passed_over(folder)), Path::new(PYTHON));
+    path.map(|path| (path, false)).ok_or(Unknown::None)
+}
+
+/// Whether programs in this folder are those of a virtual environment (PEP 405).
+fn is_of_environment(folder: &Path) -> bool {
+    folder.parent().is_some_and(|above| above.join("pyvenv.cfg").is_file())
+}
+
+/// Whether a program may have come with the project, under the name of a Python: the lock may be deep in a clone, so no
+/// folder above it is trusted either, short of the home directory and the root.
+fn came_along(real: &Path, folder: &Path) -> bool {
+    let home = env::home_dir().and_then(|home| home.canonicalize().ok());
+    let ends = |above: &Path| above.parent().is_none() || Some(above) == home.as_deref();
+    real.starts_with(folder) || folder.ancestors().take_while(|above| !ends(above)).any(|above| real.starts_with(above))
+}
+
+/// The Python of an environment that a person names by its folder, as uv has it too. What is in PATH by this name is meant
+/// first: a folder could have come along with the project.
+pub(crate) fn of_environment(named: &Path) -> PathBuf {
+    let command = named.components().count() == 1 && on_path(named).is_some();
+    if !command && named.join("pyvenv.cfg").is_file() { named.join(IN_ENVIRONMENT) } else { named.to_owned() }
 }
 
 /// The real file of a command, or of a path.
@@ -142,14 +201,36 @@ fn on_path(named: &Path) -> Option<PathBuf> {
     if named.components().count() > 1 {
         return named.canonicalize().ok();
     }
-    let folders = env::var_os("PATH")?;
+    in_folders(env::split_paths(&env::var_os("PATH")?), named)
+}
+
+fn in_folders(folders: impl Iterator<Item = PathBuf>, named: &Path) -> Option<PathBuf> {
     // A relative folder of PATH is the project's.
-    env::split_paths(&folders)
+    folders
         .filter(|folder| folder.is_absolute())
         .map(|folder| folder.join(named))
         .find(|path| path.is_file())?
         .canonicalize()
         .ok()
+}
+
+/// What is to be installed with, and who says so.
+fn asked_for(lock: &Lock<'_>) -> Option<(PathBuf, String)> {
+    let variable = env::var_os(VERSION_VARIABLE).filter(|value| lock.installer == Installer::Uv && !value.is_empty());
+    let variable = variable.map(|value| (PathBuf::from(VERSION_VARIABLE), value.to_string_lossy().into_owned()));
+    variable.or_else(|| version_file(lock.folder))
+}
+
+/// uv prefers those that it installed itself.
+fn uv_has_pythons() -> bool {
+    let data = env::var_os("XDG_DATA_HOME").map(PathBuf::from);
+    let data = data.or_else(|| Some(env::home_dir()?.join(".local/share")));
+    let folder = env::var_os("UV_PYTHON_INSTALL_DIR").map(PathBuf::from).or_else(|| Some(data?.join("uv/python")));
+    let entries = folder.and_then(|folder| fs::read_dir(folder).ok());
+    entries.into_iter().flatten().filter_map(Result::ok).any(|entry| {
+        // Beside a lock file and folders for temporary files.
+        !entry.file_name().to_string_lossy().starts_with('.') && entry.path().is_dir()
+    })
 }
 
 fn version_file(folder: &Path) -> Option<(PathBuf, String)> {
@@ -172,7 +253,7 @@ mod tests {
     use super::*;
 
     fn lock(folder: &Path) -> Lock<'_> {
-        Lock { installer: Installer::Uv, folder, requires_python: None }
+        Lock { installer: Installer::Uv, folder, pythons: Vec::new() }
     }
 
     #[test]
@@ -181,11 +262,27 @@ mod tests {
         let environment = folder.path().join(".venv/bin");
         fs::create_dir_all(&environment).unwrap();
         fs::write(environment.join("python"), "#!/bin/sh\n").unwrap();
-        assert!(matches!(candidate(lock(folder.path())), Err(Unknown::Inside { .. })));
+        assert!(matches!(candidate(&lock(folder.path())), Err(Unknown::Inside { .. })));
         fs::remove_file(environment.join("python")).unwrap();
         fs::write(folder.path().join("evil"), "#!/bin/sh\n").unwrap();
         symlink("../../evil", environment.join("python")).unwrap();
-        assert!(matches!(candidate(lock(folder.path())), Err(Unknown::Inside { .. })));
+        assert!(matches!(candidate(&lock(folder.path())), Err(Unknown::Inside { .. })));
+        // The lock of a part of the clone, and a program from elsewhere in it.
+        let part = folder.path().join("part");
+        fs::create_dir_all(part.join(".venv/bin")).unwrap();
+        symlink("../../../evil", part.join(".venv/bin/python")).unwrap();
+        assert!(matches!(candidate(&lock(&part)), Err(Unknown::Inside { .. })));
+    }
+
+    #[test]
+    fn a_folder_names_the_python_of_its_environment_and_a_command_stays_one() {
+        let part = tempfile::tempdir().unwrap();
+        let folder = part.path().join("env");
+        assert_eq!(of_environment(&folder), folder);
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("pyvenv.cfg"), "").unwrap();
+        assert_eq!(of_environment(&folder), folder.join(IN_ENVIRONMENT));
+        assert_eq!(of_environment(Path::new("sh")), Path::new("sh"));
     }
 
     #[test]
@@ -194,8 +291,33 @@ mod tests {
         let environment = folder.path().join(".venv/bin");
         fs::create_dir_all(&environment).unwrap();
         symlink("/bin/sh", environment.join("python")).unwrap();
-        let (path, made) = candidate(lock(folder.path())).unwrap();
+        let (path, made) = candidate(&lock(folder.path())).unwrap();
         assert_eq!((path, made), (Path::new("/bin/sh").canonicalize().unwrap(), true));
+    }
+
+    #[test]
+    fn an_environment_that_is_active_is_none_that_uv_makes_others_from() {
+        let folder = tempfile::tempdir().unwrap();
+        for place in ["active/bin", "system/bin"] {
+            let place = folder.path().join(place);
+            fs::create_dir_all(&place).unwrap();
+            fs::write(place.join(PYTHON), "").unwrap();
+        }
+        fs::write(folder.path().join("active/pyvenv.cfg"), "home = /usr/bin\n").unwrap();
+        let folders = || ["active/bin", "system/bin"].map(|place| folder.path().join(place)).into_iter();
+        let real = |place: &str| folder.path().join(place).canonicalize().ok();
+        assert_eq!(in_folders(folders(), Path::new(PYTHON)), real("active/bin/python3"));
+        let of_system = folders().filter(|folder| !is_of_environment(folder));
+        assert_eq!(in_folders(of_system, Path::new(PYTHON)), real("system/bin/python3"));
+    }
+
+    #[test]
+    fn what_a_script_or_a_project_of_other_pythons_installs_is_not_guessed() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = Lock { installer: Installer::UvScript, ..lock(folder.path()) };
+        assert!(matches!(search(&script, None), Err(Unknown::Script)));
+        fs::write(folder.path().join("uv.toml"), "python-preference = 'only-managed'\n").unwrap();
+        assert!(matches!(search(&lock(folder.path()), None), Err(Unknown::Told { .. })));
     }
 
     #[test]

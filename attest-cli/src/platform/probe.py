@@ -70,7 +70,8 @@ def tags(files):
     kinds = platforms(files)
     major, minor = sys.version_info[:2]
     short = {"cpython": "cp", "pypy": "pp"}.get(sys.implementation.name)
-    if kinds is None or short is None or major != 3:
+    # Before 3.8 the names of ABIs have more flags.
+    if kinds is None or short is None or (major, minor) < (3, 8):
         return None
     own = "%s%d%d" % (short, major, minor)
     if short == "cp":

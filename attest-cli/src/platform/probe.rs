@@ -6,11 +6,10 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, DirBuilder, Metadata},
-    io,
-    os::unix::fs::{DirBuilderExt as _, MetadataExt as _},
+    fs, io,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    time::UNIX_EPOCH,
 };
 
 use attest_core::artifact::ArtifactDigest;
@@ -18,11 +17,11 @@ use serde::{Deserialize, Serialize};
 
 use super::Python;
 use crate::files::{self, Mode};
+use crate::host;
 
 const SCRIPT: &str = include_str!("probe.py");
 /// A thousand tags and some paths are 50 KB.
 const MAX_ANSWER: u64 = 4 * 1024 * 1024;
-const OTHERS_MAY_WRITE: u32 = 0o022;
 
 /// A Python gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -64,19 +63,20 @@ struct Stamp {
     path: PathBuf,
     size: u64,
     inode: u64,
-    seconds: i64,
-    nanoseconds: i64,
+    seconds: u64,
+    nanoseconds: u32,
 }
 
 impl Stamp {
     fn of(path: &Path) -> io::Result<Self> {
         let file = fs::metadata(path)?;
+        let changed = file.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Self {
             path: path.to_owned(),
-            size: file.size(),
-            inode: file.ino(),
-            seconds: file.mtime(),
-            nanoseconds: file.mtime_nsec(),
+            size: file.len(),
+            inode: host::inode(&file),
+            seconds: changed.as_secs(),
+            nanoseconds: changed.subsec_nanos(),
         })
     }
 }
@@ -113,9 +113,8 @@ fn run(python: &Path) -> Result<Answer, ProbeError> {
 }
 
 fn remembered(kept: &Path, python: &Path) -> Option<Answer> {
-    let mine =
-        |file: &Metadata| file.uid() == rustix::process::geteuid().as_raw() && file.mode() & OTHERS_MAY_WRITE == 0;
-    if !mine(&fs::metadata(kept).ok()?) || !mine(&fs::metadata(kept.parent()?).ok()?) {
+    let mine = |path: &Path| fs::metadata(path).is_ok_and(|file| host::is_ours_alone(&file));
+    if !mine(kept) || !mine(kept.parent()?) {
         return None;
     }
     let remembered: Remembered = serde_json::from_slice(&files::read(kept, MAX_ANSWER).ok()?).ok()?;
@@ -145,7 +144,7 @@ fn remember(kept: &Path, python: &Path, answer: &Answer) {
     let (Ok(text), Some(folder)) = (serde_json::to_vec(&whole), kept.parent()) else {
         return;
     };
-    let _ = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    let _ = host::make_private(folder);
     let _ = files::replace(kept, &text, Mode::Private);
 }
 

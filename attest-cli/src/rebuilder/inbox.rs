@@ -138,7 +138,7 @@ mod tests {
     fn a_request_that_is_carried_out_twice_counts_once() {
         let dir = tempfile::tempdir().unwrap();
         let folder = Folder::new(dir.path());
-        let wish = Wish { release: "a==1".parse().unwrap(), sha256: None };
+        let wish = Wish { release: "a==1".parse().unwrap(), sha256: None, claim: None };
         let request = Request::Add(vec![Ask { wish, priority: 0 }]);
         post(&folder, &request).unwrap();
         let mut queue = Queue::open(&folder.journal(), 1).unwrap();
@@ -157,7 +157,7 @@ mod tests {
         let folder = Folder::new(dir.path());
         files::create(&folder.inbox().join("0.json"), b"garbage", Mode::Private).unwrap();
         post(&folder, &Request::Again(vec!["7".parse().unwrap()])).unwrap();
-        let wish = Wish { release: "a==1".parse().unwrap(), sha256: None };
+        let wish = Wish { release: "a==1".parse().unwrap(), sha256: None, claim: None };
         post(&folder, &Request::Add(vec![Ask { wish, priority: 0 }])).unwrap();
         let mut queue = Queue::open(&folder.journal(), 1).unwrap();
         let said = std::cell::RefCell::new(Vec::new());
@@ -171,7 +171,7 @@ mod tests {
         let folder = Folder::new(dir.path());
         // Not readable, whoever we are.
         fs::create_dir_all(folder.inbox().join("0.json")).unwrap();
-        let wish = Wish { release: "a==1".parse().unwrap(), sha256: None };
+        let wish = Wish { release: "a==1".parse().unwrap(), sha256: None, claim: None };
         post(&folder, &Request::Add(vec![Ask { wish, priority: 0 }])).unwrap();
         let mut queue = Queue::open(&folder.journal(), 1).unwrap();
         assert!(matches!(drain(&folder, &mut queue, 1, &|_| ()), Err(InboxError::File(_))), "it is said");

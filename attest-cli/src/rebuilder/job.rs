@@ -41,6 +41,10 @@ pub(crate) struct Wish {
     /// The very file, where whoever asks knows it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) sha256: Option<ArtifactDigest>,
+    /// The signed statement that says it was reproduced, where that is why it is wished for: what comes out otherwise from
+    /// the same inputs contradicts it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) claim: Option<String>,
 }
 
 /// A wish, and how urgent it is.

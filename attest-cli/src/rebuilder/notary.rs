@@ -135,9 +135,10 @@ impl Notary {
             "expected the result that was taken, found another one in its place"
         );
         if let (Predicate::NotReproduced { refusal, .. }, Some(decision)) = (&mut predicate, &due.decision) {
-            refusal.contradicts = decision.contradicts;
+            // What a replay found, or what a person knows better.
+            refusal.contradicts = decision.contradicts.or(refusal.contradicts);
         }
-        let path = self.folder.statements().join(format!("{}.{}.json", due.answer.subject, word(&predicate)));
+        let path = self.folder.statements().join(format!("{}.{}.json", due.answer.subject, words(&predicate)));
         if !path.exists() {
             let signed = Signed::make(&Statement::new(subject, predicate)?, &self.signer)?;
             // If we crash before this, nobody has seen the signature; after it, there is no other.
@@ -217,7 +218,18 @@ impl Pause {
     }
 }
 
-/// Names what is said, for one statement about one file and verdict.
+/// Names what is said, for one statement about one file and verdict; a contradiction of another statement is another one.
+fn words(predicate: &Predicate) -> String {
+    let word = word(predicate);
+    match predicate {
+        Predicate::NotReproduced { refusal, .. } => match &refusal.contradicts {
+            Some(other) => format!("{word}.{}", &other.to_string()[..16]),
+            None => word.to_owned(),
+        },
+        _ => word.to_owned(),
+    }
+}
+
 fn word(predicate: &Predicate) -> &'static str {
     match predicate {
         Predicate::NotReproduced { refusal, .. } => match refusal.outcome {

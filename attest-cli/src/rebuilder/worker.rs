@@ -17,6 +17,7 @@ use super::intake::RECORD;
 use super::job::Given;
 use super::wire::{Answered, Ended, JOBS, TAKE, Task};
 use crate::interrupt;
+use crate::rebuild::claim::Claim;
 use crate::rebuild::result::ResultFolder;
 use crate::rebuild::target::{Selected, Target};
 use crate::rebuild::workshop::{Options, Workshop};
@@ -144,9 +145,42 @@ impl Worker {
             (target, _) => target,
         };
         match workshop.pin(&target, false, say)?.into_iter().next() {
-            Some(Selected::Pinned(pinned)) => Ok(workshop.rebuild(&pinned, say)?.folder),
+            Some(Selected::Pinned(pinned)) => {
+                let own = workshop.rebuild(&pinned, say)?.folder;
+                Ok(self.replayed(task, &own, &folder.join("claim"), say)?.unwrap_or(own))
+            }
             Some(Selected::NotAttestable { name, why }) => bail!("{name} cannot be rebuilt here: {why}"),
             None => bail!("expected {target} to have a wheel, found none"),
+        }
+    }
+
+    /// Where our own way did not lead to the file: somebody said that theirs does. What they built from gives it, or gives
+    /// something else, which contradicts them (docs/TRUST.md 4.2); anything less than that says no more than our own result.
+    fn replayed(
+        &self,
+        task: &Task,
+        own: &ResultFolder,
+        results: &Path,
+        say: &dyn Fn(&str),
+    ) -> anyhow::Result<Option<ResultFolder>> {
+        let Some(claim) = task.wish.claim.as_ref().filter(|_| !own.record().verdict.is_equal()) else {
+            return Ok(None);
+        };
+        let replay = || -> anyhow::Result<ResultFolder> {
+            let options = Options { results: results.to_owned(), ..self.options.clone() };
+            let replay = Workshop::open(options, say)?.replay(&Claim::parse(claim.as_bytes())?, None, say)?;
+            Ok(replay.outcome.folder)
+        };
+        match replay() {
+            Ok(result) => {
+                let tells = result.record().verdict.is_equal() || result.record().contradicts.is_some();
+                Ok(Some(result).filter(|_| tells))
+            }
+            Err(error) if interrupt::requested() => Err(error),
+            Err(error) => {
+                say(&format!("job {}: the statement that asked for it could not be replayed: {error:#}", task.given));
+                Ok(None)
+            }
         }
     }
 

@@ -19,8 +19,14 @@ use crate::{
     verify::{Evidence, LogView, LoggedEntry},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
-use std::collections::{BTreeMap, BTreeSet};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{Error as _, SeqAccess, Visitor},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
+    fmt,
+};
 
 /// Most hashes on the way from an entry to the root of any tree.
 const MAX_PATH: usize = 64;
@@ -93,6 +99,7 @@ impl Bundle {
             let same = views.entry((origin.to_owned(), size, root));
             same.and_modify(|known| known.merge(&view)).or_insert(view);
         }
+        without_doubles(&mut views);
         let newest: BTreeMap<String, u64> = views.keys().map(|(origin, size, _)| (origin.clone(), *size)).collect();
         let needed = |view: &View| !view.entries.is_empty() || newest.get(&view.origin) == Some(&view.head.size.get());
         let views: Vec<View> = views.into_values().filter(needed).collect();
@@ -163,6 +170,7 @@ impl Bundle {
             unreachable: Vec::new(),
             forks: Vec::new(),
             negatives: self.negatives.clone(),
+            replicas: Vec::new(),
         }
     }
 
@@ -201,14 +209,31 @@ impl View {
     }
 }
 
+/// What a newer checkpoint of the same log proves as well is proven once: evidence that is kept and added to does not grow
+/// by what it has.
+fn without_doubles(views: &mut BTreeMap<(String, u64, [u8; 32]), View>) {
+    let mut proven: BTreeMap<(String, LeafIndex), Envelope> = BTreeMap::new();
+    for view in views.values_mut().rev() {
+        let origin = &view.origin;
+        view.entries.retain(|index, (kept, _)| match proven.entry((origin.clone(), *index)) {
+            Entry::Vacant(new) => {
+                new.insert(kept.envelope.clone());
+                true
+            }
+            // Two entries for one index are a fork: both are kept.
+            Entry::Occupied(known) => *known.get() != kept.envelope,
+        });
+    }
+}
+
 /// The list with the shards that these files are in; nothing where its parts do not belong together.
 fn select_edition(edition: &Edition, digests: &BTreeSet<ArtifactDigest>) -> Option<Edition> {
     edition.open().ok()?;
     std::str::from_utf8(&edition.note).ok()?;
     let needed: BTreeSet<ShardId> = digests.iter().map(ShardId::of).collect();
     let shards = edition.shards.iter().filter(|(shard, _)| needed.contains(shard)).cloned().collect();
-    let text = |note: &&Vec<u8>| std::str::from_utf8(note).is_ok();
-    let checkpoints = edition.checkpoints.iter().filter(text).cloned().collect();
+    let well_formed = |note: &&Vec<u8>| UnverifiedCheckpoint::parse(note).is_ok();
+    let checkpoints = edition.checkpoints.iter().filter(well_formed).cloned().collect();
     Some(Edition { note: edition.note.clone(), table: edition.table.clone(), shards, checkpoints })
 }
 
@@ -283,8 +308,9 @@ struct SignedWire {
 struct EditionWire {
     note: String,
     table: Base64,
+    #[serde(deserialize_with = "shards")]
     shards: Vec<(Shard, Base64)>,
-    checkpoints: Vec<String>,
+    checkpoints: Vec<CheckpointText>,
 }
 
 impl ViewWire {
@@ -330,7 +356,7 @@ impl EditionWire {
             note: text(&edition.note),
             table: Base64(edition.table.clone()),
             shards: edition.shards.iter().map(shard).collect(),
-            checkpoints: edition.checkpoints.iter().map(text).collect(),
+            checkpoints: edition.checkpoints.iter().map(|note| CheckpointText(text(note))).collect(),
         }
     }
 
@@ -339,7 +365,7 @@ impl EditionWire {
             note: self.note.into_bytes(),
             table: self.table.0,
             shards: self.shards.into_iter().map(|(shard, bytes)| (shard.0, bytes.0)).collect(),
-            checkpoints: self.checkpoints.into_iter().map(String::into_bytes).collect(),
+            checkpoints: self.checkpoints.into_iter().map(|note| note.0.into_bytes()).collect(),
         };
         edition.open()?;
         Ok(edition)
@@ -362,6 +388,20 @@ impl<'de> Deserialize<'de> for Base64 {
     }
 }
 
+/// A note that is a checkpoint.
+#[derive(Serialize)]
+struct CheckpointText(String);
+
+impl<'de> Deserialize<'de> for CheckpointText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match UnverifiedCheckpoint::parse(text.as_bytes()) {
+            Ok(_) => Ok(Self(text)),
+            Err(error) => Err(D::Error::custom(error)),
+        }
+    }
+}
+
 struct Hash(NodeHash);
 
 impl Serialize for Hash {
@@ -375,6 +415,28 @@ impl<'de> Deserialize<'de> for Hash {
         let text = <std::borrow::Cow<'_, str>>::deserialize(deserializer)?;
         text.parse().map(Self).map_err(|_| D::Error::custom("expected a hash in base64"))
     }
+}
+
+/// No more than there are: each takes more memory than the few bytes that say it is empty.
+fn shards<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(Shard, Base64)>, D::Error> {
+    struct Shards;
+    impl<'de> Visitor<'de> for Shards {
+        type Value = Vec<(Shard, Base64)>;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of shards")
+        }
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let (mut shards, most) = (Vec::new(), ShardId::all().count());
+            while let Some(shard) = list.next_element()? {
+                if shards.len() == most {
+                    return Err(A::Error::custom(format_args!("expected at most {most} shards")));
+                }
+                shards.push(shard);
+            }
+            Ok(shards)
+        }
+    }
+    deserializer.deserialize_seq(Shards)
 }
 
 struct Shard(ShardId);

@@ -12,6 +12,12 @@ pub enum LockfileError {
         /// Bytes found.
         found: usize,
     },
+    /// More than [`Lockfile::MAX_LISTS`] before the evidence.
+    #[error("expected lists of at most {max} bytes, found {found}", max = Lockfile::MAX_LISTS)]
+    Lists {
+        /// Bytes found.
+        found: usize,
+    },
     /// Not text.
     #[error("expected UTF-8 text")]
     NotUtf8,

@@ -20,6 +20,9 @@ const HEADER: &str = "\
 const VERSION: i64 = 1;
 /// As PEM and MIME have it.
 const LINE: usize = 76;
+/// Before the evidence, and behind it.
+const EVIDENCE: &str = "\nevidence = \"\"\"\n";
+const END: &str = "\"\"\"\n";
 const CONFLICT: [&str; 3] = ["<<<<<<< ", ">>>>>>> ", "======="];
 
 #[derive(Deserialize)]
@@ -33,7 +36,6 @@ struct Wire<'a> {
     #[serde(rename = "logs")]
     _logs: Vec<LogLine<'a>>,
     files: Vec<FileLine<'a>>,
-    evidence: String,
 }
 
 /// Printed from the evidence, and so only read to be refused where it is malformed.
@@ -80,8 +82,9 @@ impl Lockfile {
         if let Some(at) = text.lines().position(|line| CONFLICT.iter().any(|mark| line.starts_with(mark))) {
             return Err(LockfileError::Conflict { line: at + 1 });
         }
-        let wire = read(text)?;
-        let packed: String = wire.evidence.split('\n').collect();
+        let (lists, armor) = parted(text)?;
+        let wire = read(lists)?;
+        let packed: String = armor.split('\n').collect();
         let packed = STANDARD.decode(packed).map_err(|_| LockfileError::Armor)?;
         let unpacked = unpack(&packed, Self::MAX_EVIDENCE).filter(|bytes| bytes.len() <= Self::MAX_EVIDENCE);
         let bundle = Bundle::parse(&unpacked.ok_or(LockfileError::Packed)?)?;
@@ -124,7 +127,8 @@ impl Lockfile {
         for file in &self.files {
             text.push_str(&line(file, &entries));
         }
-        text.push_str("]\n\nevidence = \"\"\"\n");
+        text.push_str("]\n");
+        text.push_str(EVIDENCE);
         let armor = STANDARD.encode(packed);
         let mut rest = armor.as_str();
         while !rest.is_empty() {
@@ -134,7 +138,7 @@ impl Lockfile {
             text.push('\n');
             rest = after;
         }
-        text.push_str("\"\"\"\n");
+        text.push_str(END);
         text
     }
 }
@@ -154,6 +158,15 @@ fn line(file: &Covered, entries: &BTreeMap<ArtifactDigest, BTreeSet<(&str, LeafI
     let places: Vec<String> = places.map(|(origin, index)| quoted(&format!("{origin} {index}"))).collect();
     let _ = writeln!(line, ", entries = [{}] }},", places.join(", "));
     line
+}
+
+/// The lists, and the evidence in its armor. What is not parted so is not as it would be printed.
+fn parted(text: &str) -> Result<(&str, &str), LockfileError> {
+    let (lists, armor) = text.split_once(EVIDENCE).unwrap_or((text, ""));
+    if lists.len() > Lockfile::MAX_LISTS {
+        return Err(LockfileError::Lists { found: lists.len() });
+    }
+    Ok((lists, armor.strip_suffix(END).unwrap_or(armor)))
 }
 
 fn read(text: &str) -> Result<Wire<'_>, LockfileError> {

@@ -315,11 +315,12 @@ impl Exemption {
 
 /// Whether `url` is below the index: same scheme, host and port, and within its path.
 fn is_below(index: &str, url: &str) -> bool {
-    // `..` could lead out of the path again; no index needs it.
-    let plain = !url.split(['/', '?', '#']).any(|segment| {
+    // `..` could lead out of the path again; no index needs it. Clients leave out tabs and line ends, also within dots.
+    let leads_out = |segment: &str| {
         let segment = segment.to_ascii_lowercase().replace("%2e", ".");
         segment == "." || segment == ".." || segment.contains("%2f") || segment.contains('\\')
-    });
+    };
+    let plain = url.bytes().all(|b| b.is_ascii_graphic()) && !url.split(['/', '?', '#']).any(leads_out);
     plain && url.strip_prefix(index).is_some_and(|rest| rest.starts_with('/'))
 }
 

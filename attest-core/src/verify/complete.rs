@@ -5,6 +5,8 @@
 //! exactly that size and root whose cosignatures are fresh, and every record of the list about the file is an entry that
 //! was handed over and proven. Records of any other list that an auditor or the log signed must be had too: negatives
 //! pass the widest filter (docs/TRUST.md 4.3).
+//!
+//! A view is complete too when the caller holds the whole tree of a fresh checkpoint: then there was nobody to withhold.
 use super::{
     Asking, Evidence, Heard, Place, Reason, Standing,
     opened::{Opened, cosigned_by_group, fresh_quorum},
@@ -132,6 +134,8 @@ struct LogLists {
     lists: Vec<SignedList>,
     /// Which of the lists is believed, or why none is.
     chosen: Result<Chosen, Incomplete>,
+    /// The largest fresh tree that is held whole, and when it was witnessed.
+    held: Option<(TreeSize, Option<Timestamp>)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -247,7 +251,8 @@ impl LogLists {
             (Incomplete::NoList, Some(unusable)) => unusable,
             (why, _) => why,
         });
-        Self { origin: log.origin().to_owned(), lists, chosen }
+        let held = held(policy, asking, log, evidence, checkpoints);
+        Self { origin: log.origin().to_owned(), lists, chosen, held }
     }
 
     /// One key, one size, two lists: whoever signed cannot have been right both times.
@@ -285,6 +290,16 @@ impl LogLists {
     }
 
     fn standing(&self, digest: &ArtifactDigest, handed: &Handed) -> ViewStanding {
+        if let Some((size, witnessed_at)) = self.held {
+            return ViewStanding {
+                origin: self.origin.clone(),
+                size: Some(size),
+                groups: Vec::new(),
+                witnessed_at,
+                // Of a larger tree, for example.
+                missing: self.withheld(digest, handed),
+            };
+        }
         let chosen = match &self.chosen {
             Ok(chosen) => self.lists.get(chosen.list).map(|list| (list, chosen.witnessed_at)).ok_or(Incomplete::NoList),
             Err(why) => Err(why.clone()),
@@ -344,6 +359,27 @@ fn file(
         None => lists.push(SignedList { opened, groups, signers, anchored: false }),
     }
     Ok(())
+}
+
+/// docs/TRUST.md 4.4: "or when the user holds a full replica", at a size that is as fresh as a list must be.
+fn held(
+    policy: &Policy,
+    asking: Asking,
+    log: &PolicyLog,
+    evidence: &Evidence,
+    checkpoints: &Checkpoints,
+) -> Option<(TreeSize, Option<Timestamp>)> {
+    let fresh = |head: TreeHead| {
+        // Only a tree that the log signed: what else somebody holds is none of this log's.
+        let cosigned = checkpoints.0.get(&HeadKey::of(head))?;
+        let witnessed_at = match log.last() {
+            Some(last) => (last == head).then_some(None)?,
+            None => fresh_quorum(policy, asking, log.origin(), cosigned).ok()?,
+        };
+        Some((head.size, witnessed_at))
+    };
+    let replicas = evidence.replicas.iter().filter(|held| held.origin == log.origin());
+    replicas.filter_map(|held| fresh(held.head)).max_by_key(|(size, _)| *size)
 }
 
 /// docs/TRUST.md 4.4 and 5.1: the newest list that the auditor quorum signed and that is fresh.

@@ -1,6 +1,6 @@
 //! What was said: statements with who signed them and where they are proven to be. Nothing is filtered here.
 use super::{
-    Evidence, LogView, LoggedEntry, Place, Reason,
+    Evidence, LoggedEntry, Place, Reason, Workers,
     opened::{Opened, fork},
 };
 use crate::{
@@ -115,28 +115,104 @@ pub(super) struct Hearing<'p> {
 }
 
 impl<'p> Hearing<'p> {
-    pub(super) fn new(policy: &'p Policy, evidence: &Evidence, opened: &[Opened]) -> Self {
-        let mut listener = Listener {
-            hearing: Self {
-                heard: Vec::new(),
-                unreadable: Vec::new(),
-                forks: Vec::new(),
-                by_digest: HashMap::new(),
-                by_id: HashMap::new(),
-            },
-            signers: Signers::new(policy),
-            envelopes: HashMap::new(),
-            merged: HashMap::new(),
+    pub(super) fn new(policy: &'p Policy, evidence: &Evidence, opened: &[Opened], workers: Workers) -> Self {
+        let mut hearing = Self {
+            heard: Vec::new(),
+            unreadable: Vec::new(),
+            forks: Vec::new(),
+            by_digest: HashMap::new(),
+            by_id: HashMap::new(),
         };
+        let views = evidence.logs.iter().zip(opened);
+        let logged =
+            views.flat_map(|(view, opened)| view.entries.iter().map(move |entry| Found::Logged(entry, opened)));
+        let found: Vec<Found<'_>> =
+            logged.chain(evidence.unlogged.iter().map(|bytes| Found::Unlogged(bytes))).collect();
+        let proofs = workers.map(&found, || (), |(), found| found.prove());
+        // The same bytes from several places are checked once.
+        let mut places: HashMap<LeafHash, usize> = HashMap::new();
+        let mut envelopes: Vec<&[u8]> = Vec::new();
+        for (found, proof) in found.iter().zip(&proofs) {
+            places.entry(proof.leaf).or_insert_with(|| {
+                envelopes.push(found.envelope());
+                envelopes.len() - 1
+            });
+        }
+        let read = workers.map(&envelopes, || Signers::new(policy), |signers, bytes| read(bytes, signers));
+        // From here on in the order in which it was fetched.
+        let mut merged = HashMap::new();
+        let filed: Vec<Result<usize, EnvelopeError>> =
+            read.into_iter().map(|read| read.map(|read| hearing.file(read, &mut merged))).collect();
         let mut leaves = HashMap::new();
-        for (view, opened) in evidence.logs.iter().zip(opened) {
-            listener.view(view, opened, &mut leaves);
+        for (found, proof) in found.into_iter().zip(proofs) {
+            let envelope = places.get(&proof.leaf).and_then(|at| filed.get(*at));
+            let seen = hearing.seen(found, proof, &mut leaves);
+            match envelope {
+                Some(Ok(index)) => {
+                    if let Some(heard) = hearing.heard.get_mut(*index) {
+                        heard.seen.push(seen);
+                    }
+                }
+                Some(Err(error)) => {
+                    let in_policy = matches!(found, Found::Logged(_, opened) if opened.standing.in_policy);
+                    hearing.unreadable.push(Unreadable { place: seen.place, error: error.clone(), in_policy });
+                }
+                None => unreachable!("every envelope has a place"),
+            }
         }
-        for envelope in &evidence.unlogged {
-            let seen = Seen { place: Place::Unlogged, standing: Standing::Unlogged };
-            listener.envelope(envelope, seen, false);
+        hearing
+    }
+
+    /// Adds what an envelope says, once; returns where. Other bytes of the same statement by the same signer are the same
+    /// statement (docs/TRUST.md 2.5).
+    fn file(&mut self, read: Read<'p>, merged: &mut HashMap<(StatementId, Option<usize>), usize>) -> usize {
+        let Read { id, signer, said } = read;
+        if let Some(index) = merged.get(&(id, signer)) {
+            return *index;
         }
-        listener.hearing
+        let index = self.heard.len();
+        let heard = Heard { id, said, seen: Vec::new() };
+        merged.insert((id, signer), index);
+        match self.by_id.entry(id) {
+            hash_map::Entry::Vacant(new) => {
+                new.insert(index);
+            }
+            // Strangers may sign what a party signed: they must not stand in front of it (docs/TRUST.md 4.2).
+            hash_map::Entry::Occupied(mut known) if heard.by().is_some() => {
+                known.insert(index);
+            }
+            hash_map::Entry::Occupied(_) => {}
+        }
+        self.by_digest.entry(heard.statement().subject().digest).or_default().push(index);
+        self.heard.push(heard);
+        index
+    }
+
+    /// A place, with what its proof is worth.
+    fn seen<'a>(&mut self, found: Found<'a>, proof: Proof, leaves: &mut Leaves<'a>) -> Seen {
+        let Found::Logged(entry, opened) = found else {
+            return Seen { place: Place::Unlogged, standing: Standing::Unlogged };
+        };
+        let standing = match (&opened.signed, proof.included) {
+            (Some(_), Some(Err(error))) => Standing::NotIncluded(error),
+            (Some(checkpoint), Some(Ok(()))) => {
+                let position = (checkpoint.checkpoint().origin.as_str(), entry.index);
+                let (first, under) = *leaves.entry(position).or_insert((proof.leaf, checkpoint));
+                if first != proof.leaf {
+                    self.forks.push(fork(under, checkpoint));
+                }
+                if opened.counts { Standing::Included } else { Standing::Pending }
+            }
+            _ => Standing::Unproven,
+        };
+        let proven = matches!(standing, Standing::Included | Standing::Pending);
+        let place = Place::Logged {
+            origin: opened.standing.origin.clone().unwrap_or_default(),
+            index: entry.index,
+            size: opened.standing.size.filter(|_| proven),
+            witnessed_at: opened.standing.witnessed_at.filter(|_| proven),
+        };
+        Seen { place, standing }
     }
 
     /// Everything said about a digest, in the order in which it was fetched.
@@ -154,97 +230,55 @@ impl<'p> Hearing<'p> {
 /// Where a log's leaf was first proven, to see when a second checkpoint proves another one there.
 type Leaves<'a> = HashMap<(&'a str, LeafIndex), (LeafHash, &'a LogCheckpoint)>;
 
-struct Listener<'p, 'e> {
-    hearing: Hearing<'p>,
-    signers: Signers<'p>,
-    /// The same bytes from several places are checked once.
-    envelopes: HashMap<&'e [u8], Result<usize, EnvelopeError>>,
-    /// Other bytes of the same statement by the same signer are the same statement (docs/TRUST.md 2.5).
-    merged: HashMap<(StatementId, Option<usize>), usize>,
+/// An envelope, and where it was found.
+#[derive(Clone, Copy)]
+enum Found<'e> {
+    Logged(&'e LoggedEntry, &'e Opened),
+    Unlogged(&'e [u8]),
 }
 
-impl<'e> Listener<'_, 'e> {
-    fn view(&mut self, view: &'e LogView, opened: &'e Opened, leaves: &mut Leaves<'e>) {
-        for entry in &view.entries {
-            let standing = self.standing(entry, opened, leaves);
-            let proven = matches!(standing, Standing::Included | Standing::Pending);
-            let place = Place::Logged {
-                origin: opened.standing.origin.clone().unwrap_or_default(),
-                index: entry.index,
-                size: opened.standing.size.filter(|_| proven),
-                witnessed_at: opened.standing.witnessed_at.filter(|_| proven),
-            };
-            self.envelope(&entry.envelope, Seen { place, standing }, opened.standing.in_policy);
+/// What needs nothing but the entry and its checkpoint.
+struct Proof {
+    leaf: LeafHash,
+    /// `None` where there is nothing to prove it against.
+    included: Option<Result<(), ProofError>>,
+}
+
+impl<'e> Found<'e> {
+    fn envelope(self) -> &'e [u8] {
+        match self {
+            Self::Logged(entry, _) => &entry.envelope,
+            Self::Unlogged(bytes) => bytes,
         }
     }
 
-    fn standing(&mut self, entry: &LoggedEntry, opened: &'e Opened, leaves: &mut Leaves<'e>) -> Standing {
-        let Some(checkpoint) = &opened.signed else {
-            return Standing::Unproven;
-        };
-        let leaf = LeafHash::of(&entry.envelope);
-        if let Err(error) = verify_inclusion(leaf, entry.index, checkpoint.head(), &entry.path) {
-            return Standing::NotIncluded(error);
-        }
-        let position = (checkpoint.checkpoint().origin.as_str(), entry.index);
-        let (first, under) = *leaves.entry(position).or_insert((leaf, checkpoint));
-        if first != leaf {
-            self.hearing.forks.push(fork(under, checkpoint));
-        }
-        if opened.counts { Standing::Included } else { Standing::Pending }
-    }
-
-    fn envelope(&mut self, bytes: &'e [u8], seen: Seen, in_policy: bool) {
-        let known = match self.envelopes.entry(bytes) {
-            hash_map::Entry::Occupied(known) => known.get().clone(),
-            hash_map::Entry::Vacant(new) => {
-                let found = read(bytes, &mut self.signers, &mut self.hearing, &mut self.merged);
-                new.insert(found).clone()
+    fn prove(self) -> Proof {
+        let leaf = LeafHash::of(self.envelope());
+        let included = match self {
+            Self::Logged(entry, Opened { signed: Some(checkpoint), .. }) => {
+                Some(verify_inclusion(leaf, entry.index, checkpoint.head(), &entry.path))
             }
+            _ => None,
         };
-        match known {
-            Ok(index) => {
-                if let Some(heard) = self.hearing.heard.get_mut(index) {
-                    heard.seen.push(seen);
-                }
-            }
-            Err(error) => self.hearing.unreadable.push(Unreadable { place: seen.place, error, in_policy }),
-        }
+        Proof { leaf, included }
     }
 }
 
-/// Reads an envelope that is new, and files its statement. Returns where.
-fn read<'p>(
-    bytes: &[u8],
-    signers: &mut Signers<'p>,
-    hearing: &mut Hearing<'p>,
-    merged: &mut HashMap<(StatementId, Option<usize>), usize>,
-) -> Result<usize, EnvelopeError> {
+/// What an envelope says, and which party of the policy signed it.
+struct Read<'p> {
+    id: StatementId,
+    signer: Option<usize>,
+    said: Said<'p>,
+}
+
+fn read<'p>(bytes: &[u8], signers: &mut Signers<'p>) -> Result<Read<'p>, EnvelopeError> {
     let envelope = Envelope::parse(bytes)?;
     let id = envelope.statement_id();
     let (signer, said) = match signers.identify(&envelope)? {
         Some((signer, party, verified)) => (Some(signer), Said::By(party, Box::new(verified))),
         None => (None, Said::ByStranger(Box::new(Statement::parse(envelope.payload())?))),
     };
-    if let Some(index) = merged.get(&(id, signer)) {
-        return Ok(*index);
-    }
-    let index = hearing.heard.len();
-    let heard = Heard { id, said, seen: Vec::new() };
-    merged.insert((id, signer), index);
-    match hearing.by_id.entry(id) {
-        hash_map::Entry::Vacant(new) => {
-            new.insert(index);
-        }
-        // Strangers may sign what a party signed: they must not stand in front of it (docs/TRUST.md 4.2).
-        hash_map::Entry::Occupied(mut known) if heard.by().is_some() => {
-            known.insert(index);
-        }
-        hash_map::Entry::Occupied(_) => {}
-    }
-    hearing.by_digest.entry(heard.statement().subject().digest).or_default().push(index);
-    hearing.heard.push(heard);
-    Ok(index)
+    Ok(Read { id, signer, said })
 }
 
 /// Finds who signed an envelope by trying the policy's keys: an envelope names no key (docs/TRUST.md 2.1).

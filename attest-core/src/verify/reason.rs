@@ -1,4 +1,6 @@
 //! Why a file does not pass: a closed list, so that scripts can tell outage, refusal and alarm apart.
+#[cfg(test)]
+mod tests;
 mod words;
 
 use super::Incomplete;

@@ -1,7 +1,7 @@
 //! Weighs what was heard about one file, and says what kind of answer it is.
 use super::{
     Asking, Evidence, Findings, Heard, LogStanding, PinStanding, Pinning, Place, Reason, Rejection, Unreadable,
-    Verdict, Wanted, WantedName,
+    Verdict, Wanted, WantedName, Workers,
     complete::{Lists, View, listed_checkpoints},
     heard::{Hearing, Standing},
     opened::{forks, open_all},
@@ -40,8 +40,13 @@ fn proven_forks(policy: &Policy, evidence: &Evidence) -> impl Iterator<Item = Re
 impl<'p> Session<'p> {
     /// Checks every checkpoint, proof and signature of the evidence.
     pub fn open(policy: &'p Policy, evidence: &Evidence, asking: Asking) -> Self {
+        Self::open_with(policy, evidence, asking, Workers::ONE)
+    }
+
+    /// As [`Session::open`], sooner: nearly all of the time goes into signatures, which need nothing of each other.
+    pub fn open_with(policy: &'p Policy, evidence: &Evidence, asking: Asking, workers: Workers) -> Self {
         let opened = open_all(policy, asking, &evidence.logs);
-        let hearing = Hearing::new(policy, evidence, &opened);
+        let hearing = Hearing::new(policy, evidence, &opened, workers);
         let listed = listed_checkpoints(policy, evidence);
         let lists = Lists::open(policy, asking, evidence, &opened, &listed);
         let mut against_all = unusable_policy(policy, asking);
@@ -239,20 +244,22 @@ fn unusable_policy(policy: &Policy, asking: Asking) -> Vec<Reason> {
     reasons
 }
 
-/// What is missing of the evidence, log by log: a log that gave one good answer has answered.
+/// What is missing of the evidence, log by log: a log that gave one good answer has answered. Not where its answer is only
+/// what somebody kept of it: what is missing there may be what speaks against a file.
 fn gaps(policy: &Policy, evidence: &Evidence, logs: &[LogStanding], unreadable: &[Unreadable]) -> Vec<Reason> {
     let mut gaps = Vec::new();
     for log in policy.logs() {
         let answers = || logs.iter().filter(|answer| answer.origin.as_deref() == Some(log.origin()));
-        if answers().any(|answer| answer.problem.is_none()) {
+        let told = evidence.unreachable.iter().find(|(origin, _)| origin == log.origin());
+        let good = answers().any(|answer| answer.problem.is_none());
+        if good && told.is_none() {
             continue;
         }
         let problems: Vec<_> = answers().filter_map(|answer| answer.problem.clone()).collect();
-        if !problems.is_empty() {
+        if !good && !problems.is_empty() {
             gaps.extend(problems);
             continue;
         }
-        let told = evidence.unreachable.iter().find(|(origin, _)| origin == log.origin());
         gaps.push(Reason::LogUnreachable {
             origin: log.origin().to_owned(),
             why: told.map_or_else(|| "it was not asked".to_owned(), |(_, why)| why.clone()),
@@ -330,7 +337,7 @@ fn missing(rule: &Rule, tally: &Tally) -> Reason {
 
 /// What a file is called, in the parts that rules are about.
 enum Named<'a> {
-    Wheel(WheelName),
+    Wheel(Box<WheelName>),
     Release(&'a ProjectName, &'a Version),
 }
 
@@ -338,7 +345,7 @@ impl<'a> Named<'a> {
     fn of(wanted: &'a Wanted) -> Result<Self, Reason> {
         match &wanted.name {
             WantedName::File(name) => WheelName::parse(name)
-                .map(Self::Wheel)
+                .map(|name| Self::Wheel(Box::new(name)))
                 .map_err(|error| Reason::NotAttestable { name: name.clone(), error }),
             WantedName::Release { project, version } => Ok(Self::Release(project, version)),
         }

@@ -464,7 +464,14 @@ pub(crate) fn asking() -> Asking {
 }
 
 pub(crate) fn evidence(logs: Vec<LogView>) -> Evidence {
-    Evidence { logs, unlogged: Vec::new(), unreachable: Vec::new(), forks: Vec::new(), negatives: Vec::new() }
+    Evidence {
+        logs,
+        unlogged: Vec::new(),
+        unreachable: Vec::new(),
+        forks: Vec::new(),
+        negatives: Vec::new(),
+        replicas: Vec::new(),
+    }
 }
 
 /// A log that holds exactly these.

@@ -133,6 +133,8 @@ fn an_exemption_covers_one_digest_until_a_day_or_one_index_by_real_origin() {
         "https://pypi.acme.example/simple/../evil/a.whl",
         "https://pypi.acme.example/simple/%2E%2e/evil/a.whl",
         "https://pypi.acme.example/simple/..%2fevil/a.whl",
+        "https://pypi.acme.example/simple/.\t./evil/a.whl",
+        "https://pypi.acme.example/simple/.\r\n./evil/a.whl",
     ] {
         assert!(matches!(url(elsewhere), Exempted::No), "{elsewhere}");
     }

@@ -160,6 +160,7 @@ fn a_log_that_is_down_leaves_the_answer_open_when_votes_are_missing() {
         unreachable: vec![(LOG.to_owned(), "connection refused".to_owned())],
         forks: Vec::new(),
         negatives: Vec::new(),
+        replicas: Vec::new(),
     };
     let verdict = judge_by(&Rules::new(), &down);
     assert_eq!(

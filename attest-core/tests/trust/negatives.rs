@@ -11,7 +11,7 @@ use attest_core::{
     policy::{Policy, PolicyErrorKind},
     statement::Outcome,
     time::Timestamp,
-    verify::{Connection, Evidence, Incomplete, Reason, Severity, Verdict, verify},
+    verify::{Asking, Connection, Evidence, HeldTree, Incomplete, LogView, Reason, Severity, Verdict, verify},
 };
 
 // ---- the scene: a log, auditors of two groups, a policy that wants to know everything
@@ -450,4 +450,55 @@ fn a_policy_without_auditors_is_told_nothing_about_completeness() {
     let verdict = judge_by(&with_auditors(Rules::new()), &evidence(vec![log.view()]));
     assert!(verdict.is_accepted());
     assert_eq!(verdict.findings().negatives[0].missing, Some(Incomplete::NoList));
+}
+
+// ---- a whole log
+
+fn held(log: &Log) -> HeldTree {
+    HeldTree { origin: log.origin(), head: log.checkpoint().head() }
+}
+
+#[test]
+fn a_view_is_complete_for_who_holds_the_whole_log() {
+    let [one, two, failed] = cast();
+    let log = log_of(&[&one, &failed, &two]);
+    let with = |replicas| Evidence { replicas, ..shown(&log, Vec::new()) };
+    assert_eq!(why(&judge_by(&complete(), &with(Vec::new()))), &Incomplete::NoList);
+    let verdict = judge_by(&complete(), &with(vec![held(&log)]));
+    assert!(verdict.is_accepted(), "{verdict:?}");
+    let standing = &verdict.findings().negatives[0];
+    assert_eq!((standing.size, standing.groups.len()), (Some(TreeSize::new(3)), 0));
+    assert_eq!(standing.witnessed_at, Some(at(60)));
+}
+
+#[test]
+fn a_tree_that_the_log_did_not_sign_or_of_another_log_makes_no_view_complete() {
+    let [one, two, failed] = cast();
+    let (log, other) = (log_of(&[&one, &failed, &two]), log_of(&[&two, &one]));
+    let held_is = |replica| Evidence { replicas: vec![replica], ..shown(&log, Vec::new()) };
+    for replica in [held(&other), HeldTree { origin: "elsewhere.example".to_owned(), ..held(&log) }] {
+        assert_eq!(why(&judge_by(&complete(), &held_is(replica))), &Incomplete::NoList);
+    }
+}
+
+#[test]
+fn a_whole_log_that_is_stale_makes_no_view_complete() {
+    let [one, two, _] = cast();
+    let log = log_of(&[&one, &two]);
+    let evidence = Evidence { replicas: vec![held(&log)], ..shown(&log, Vec::new()) };
+    let policy = complete().policy();
+    let late = |seconds| Asking { now: Timestamp::from_secs(NOW.secs() + seconds), ..asking() };
+    assert!(verify(&policy, &wanted(), &evidence, asking()).is_accepted());
+    let verdict = verify(&policy, &wanted(), &evidence, late(30 * DAY));
+    assert_eq!(verdict.severity(), Some(Severity::Undecided), "{verdict:?}");
+}
+
+#[test]
+fn what_a_signed_list_names_must_be_shown_by_who_holds_the_whole_log_too() {
+    let [one, two, failed] = cast();
+    let (smaller, larger) = (log_of(&[&one, &two]), log_of(&[&one, &two, &failed]));
+    let list = true_list(&larger, &["auditor-a", "auditor-b"]);
+    let logs = vec![smaller.view(), LogView { entries: Vec::new(), ..larger.view() }];
+    let evidence = Evidence { replicas: vec![held(&smaller)], negatives: vec![list], ..evidence(logs) };
+    assert_eq!(why(&judge_by(&complete(), &evidence)), &Incomplete::Withheld(vec![LeafIndex::new(2)]));
 }

@@ -82,7 +82,7 @@ enum Proof {
 
 pub(crate) fn run(args: &Args, run: &Run) -> anyhow::Result<Exit> {
     let source = source(args, run)?;
-    let http = Http::new()?;
+    let http = Http::new();
     let task = run.out.task(format!("asking {} URLs", source.urls.len()));
     let views = look(&http, &source);
     let links = links(&http, &source.log, &views, run)?;

@@ -8,9 +8,9 @@ use attest_core::{
 };
 use serde::Serialize;
 
+use super::{Named, of_policies};
 use crate::{
     client::{Http, LogClient},
-    evidence::{self, Source},
     exit::{self, Exit, Failure},
     history::{History, Seen},
     output::{Style, causes},
@@ -19,12 +19,8 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The URL of a log or mirror [default: every log of the policy].
-    #[arg(long, value_name = "URL", requires = "vkey")]
-    log: Option<String>,
-    /// The log's verifier key.
-    #[arg(long, requires = "log")]
-    vkey: Option<VerifierKey>,
+    #[command(flatten)]
+    named: Named,
 }
 
 #[derive(Serialize)]
@@ -59,17 +55,13 @@ struct Cosigned {
 }
 
 pub(crate) fn run(args: &Args, run: &Run) -> anyhow::Result<Exit> {
-    let (sources, cosigners) = if let (Some(url), Some(vkey)) = (&args.log, &args.vkey) {
-        (vec![Source { log: vkey.clone(), urls: vec![url.clone()], audited: false }], Vec::new())
+    let (sources, cosigners) = if let Some(source) = args.named.source() {
+        (vec![source], Vec::new())
     } else {
         let layers = run.layers()?;
-        (evidence::sources(&layers), cosigners(layers.iter().map(|layer| &layer.policy)))
+        (of_policies(&layers)?, cosigners(layers.iter().map(|layer| &layer.policy)))
     };
-    if sources.is_empty() {
-        let hint = "name one: --log URL --vkey VKEY";
-        return Err(Failure::usage("the policy names no log").hint(hint).into());
-    }
-    let (http, history) = (Http::new()?, run.history()?);
+    let (http, history) = (Http::new(), run.history()?);
     let mut worst = Exit::Pass;
     let mut logs = Vec::new();
     for source in &sources {

@@ -68,7 +68,7 @@ pub(super) fn add(args: &Add, run: &Run) -> anyhow::Result<Exit> {
     let folder = args.data.folder();
     Settings::read(&folder.settings())?;
     let mut wishes: Vec<Wish> =
-        args.targets.iter().map(|release| Wish { release: release.clone(), sha256: None }).collect();
+        args.targets.iter().map(|release| Wish { release: release.clone(), sha256: None, claim: None }).collect();
     let mut left = 0;
     let catalog = || Catalog::open(&args.building.python, &args.building.cache()?);
     if !args.requirement.is_empty() {

@@ -123,6 +123,9 @@ fn show(args: &Args, job: JobId, run: &Run) -> anyhow::Result<Exit> {
     let verdict =
         run.out.paint(if record.verdict == Verdict::Different { Style::Bad } else { Style::Caution }, record.verdict);
     run.out.line(format_args!("{verdict} {} sha256:{}", record.subject.name, record.subject.sha256))?;
+    if let Some(other) = record.contradicts {
+        run.out.line(format_args!("    contradicts statement {other}: the same inputs gave other bytes here"))?;
+    }
     let words = report["explanation"].as_array().into_iter().flatten().filter_map(serde_json::Value::as_str);
     for line in words.take(SHOWN) {
         run.out.line(format_args!("    {line}"))?;

@@ -14,7 +14,7 @@ use attest_core::{
 };
 
 use super::{
-    super::{Gathered, gather},
+    super::{Asking, Gathered, Means, cache::Cache, gather},
     *,
 };
 use crate::output::Manner;
@@ -55,7 +55,10 @@ fn liar(answer: impl Fn(&str) -> Option<Vec<u8>> + Send + 'static) -> (Source, A
 fn ask_it(source: Source, digest: ArtifactDigest) -> Gathered {
     let folder = tempfile::tempdir().unwrap();
     let out = Output::new(Manner::default());
-    gather(&[source], &[], &History::new(folder.path()), &[digest], Connection::Online, &out).unwrap()
+    let (history, cache) = (History::new(folder.path()), Cache::new(folder.path()));
+    let (data, connection, asking) = (folder.path(), Connection::Online, Asking::Anew);
+    let means = Means { history: &history, cache: &cache, data, connection, asking, out: &out };
+    gather(&[source], &[], &[digest], &means).unwrap()
 }
 
 fn checkpoint() -> String {
@@ -95,7 +98,7 @@ fn a_file_has_one_next_page_however_often_the_answer_names_it() {
 
 #[test]
 fn what_one_address_answers_has_an_end() {
-    let http = Http::new().unwrap();
+    let http = Http::new();
     let client = http.log("http://log.test").unwrap();
     let entry = LoggedEntry { index: LeafIndex::new(0), path: Vec::new(), envelope: vec![0; 1 << 20] };
     let page = LogView { checkpoint: Vec::new(), entries: vec![entry] };

@@ -25,6 +25,8 @@ const MAX_DEPTH: usize = 4;
 pub(super) struct Graph<'d> {
     roots: Vec<Root<'d>>,
     edges: Vec<Vec<Edge<'d>>>,
+    /// The markers of all dependencies that lead to a package.
+    leading: Vec<Vec<Option<&'d str>>>,
     /// The forks of the resolution that a package belongs to.
     forks: Vec<Vec<&'d str>>,
 }
@@ -56,18 +58,18 @@ impl<'d> Graph<'d> {
             names.entry(entry.listing.project.as_str()).or_default().push(index);
         }
         let find = |dependency: &Dependency<'_>| -> Vec<usize> {
-            let named = names.get(dependency.project.as_str()).cloned().unwrap_or_default();
+            let every = names.get(dependency.project.as_str()).cloned().unwrap_or_default();
             let fits = |index: &usize| dependency.fits(lock, *index);
-            let fitting: Vec<usize> = named.iter().copied().filter(fits).collect();
+            let fitting: Vec<usize> = every.iter().copied().filter(fits).collect();
             // Whatever uv would make of a source or version that is not there.
-            if fitting.is_empty() { named } else { fitting }
+            if fitting.is_empty() { every } else { fitting }
         };
-        let mut edges = Vec::new();
+        let mut edges: Vec<Vec<Edge<'d>>> = Vec::new();
         let mut forks = Vec::new();
         for entry in &lock.packages {
             let mut all = Vec::new();
-            for (key, value) in entry.table.values().filter(|(key, _)| !NO_DEPENDENCIES.contains(key)) {
-                collect(key, value, 0, &mut all)?;
+            for (_, value) in entry.table.values().filter(|(key, _)| !NO_DEPENDENCIES.contains(key)) {
+                collect(value, 0, &mut all)?;
             }
             let edge = |dependency: &Dependency<'d>| {
                 let marker = dependency.marker;
@@ -87,10 +89,14 @@ impl<'d> Graph<'d> {
         if let Some(manifest) = lock.top.inner("manifest", "a manifest")? {
             roots.extend(Self::named(&manifest, &find)?);
         }
+        let mut leading = vec![Vec::new(); lock.packages.len()];
+        for edge in edges.iter().flatten() {
+            leading[edge.package].push(edge.marker);
+        }
         if roots.is_empty() {
             roots = (0..lock.packages.len()).map(|package| Root { package, marker: None, forked: false }).collect();
         }
-        Ok(Self { roots, edges, forks })
+        Ok(Self { roots, edges, leading, forks })
     }
 
     /// What a workspace without a project of its own, or a script, names itself.
@@ -101,8 +107,8 @@ impl<'d> Graph<'d> {
             roots.extend(find(&member).into_iter().map(|package| Root { package, marker: None, forked: false }));
         }
         let mut all = Vec::new();
-        for (key, value) in manifest.values().filter(|(key, _)| *key != "members") {
-            collect(key, value, 0, &mut all)?;
+        for (_, value) in manifest.values().filter(|(key, _)| *key != "members") {
+            collect(value, 0, &mut all)?;
         }
         for dependency in all {
             let marker = dependency.marker;
@@ -139,8 +145,7 @@ impl<'d> Graph<'d> {
         if matches!(target, Target::Everywhere) || reached.by.contains_key(&package) {
             return None;
         }
-        let markers = self.edges.iter().flatten().filter(|edge| edge.package == package).map(|edge| edge.marker);
-        let markers: Option<BTreeSet<&str>> = markers.collect();
+        let markers: Option<BTreeSet<&str>> = self.leading[package].iter().copied().collect();
         Some(match markers.filter(|markers| !markers.is_empty()) {
             Some(markers) => Elsewhere::Marker(markers.into_iter().collect::<Vec<_>>().join(" or ")),
             None => Elsewhere::Unreached,
@@ -148,7 +153,7 @@ impl<'d> Graph<'d> {
     }
 
     /// Who brings a package in, by name.
-    pub(super) fn required_by(&self, package: usize, reached: &Reached, lock: &UvLock<'_>) -> Vec<String> {
+    pub(super) fn required_by(package: usize, reached: &Reached, lock: &UvLock<'_>) -> Vec<String> {
         let by = reached.by.get(&package).into_iter().flatten();
         by.map(|index| lock.packages[*index].listing.label()).collect()
     }
@@ -189,12 +194,12 @@ impl<'d> Dependency<'d> {
 
 /// Every table with a name, in lists and tables under a key: `dependencies`, `optional-dependencies`, `dev-dependencies`, and
 /// whatever a later uv calls them.
-fn collect<'d>(key: &str, value: Value<'d>, depth: usize, all: &mut Vec<Dependency<'d>>) -> Result<(), LockError> {
+fn collect<'d>(value: Value<'d>, depth: usize, all: &mut Vec<Dependency<'d>>) -> Result<(), LockError> {
     if depth == MAX_DEPTH {
         return Ok(());
     }
     if let Some(values) = value.items() {
-        return values.into_iter().try_for_each(|value| collect(key, value, depth + 1, all));
+        return values.into_iter().try_for_each(|value| collect(value, depth + 1, all));
     }
     let Some(table) = value.as_table() else {
         return Ok(());
@@ -202,8 +207,8 @@ fn collect<'d>(key: &str, value: Value<'d>, depth: usize, all: &mut Vec<Dependen
     match table.value("name").and_then(|name| name.as_text()) {
         Some(name) => all.push(Dependency::new(&table, name)?),
         None => {
-            for (key, value) in table.values() {
-                collect(key, value, depth + 1, all)?;
+            for (_, value) in table.values() {
+                collect(value, depth + 1, all)?;
             }
         }
     }

@@ -57,7 +57,7 @@ pub(super) fn is_pure(name: &WheelName) -> bool {
 }
 
 fn wish((name, file): (WheelName, &IndexFile)) -> Wish {
-    Wish { release: Release { project: name.project, version: name.version }, sha256: file.digest }
+    Wish { release: Release { project: name.project, version: name.version }, sha256: file.digest, claim: None }
 }
 
 /// PEP 440: `a`, `b`, `rc` and `dev`, in whatever spelling, are the letters of versions that come before a release.

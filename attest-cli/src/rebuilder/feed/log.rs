@@ -8,7 +8,8 @@ use attest_core::envelope::Envelope;
 use attest_core::key::PublicKey;
 use attest_core::merkle::{LeafIndex, NodeHash, TreeHead, verify_inclusion};
 use attest_core::note::VerifierKey;
-use attest_core::statement::{Predicate, Statement};
+use attest_core::recipe::Recipe;
+use attest_core::statement::{Build, Origin, Predicate, RecipeKind, Statement};
 use attest_core::tile::{self, BundleId, Entry, TILE_WIDTH, TileId};
 
 use super::catalog::is_pure;
@@ -35,7 +36,7 @@ pub(super) fn claims(
     from: u64,
     own: &PublicKey,
 ) -> anyhow::Result<Claims> {
-    let log = Http::new()?.log(url)?;
+    let log = Http::new().log(url)?;
     let checkpoint = UnverifiedCheckpoint::parse(&log.checkpoint()?)?.verify(vkey)?;
     match history.admit(vkey, &checkpoint, |id| log.tile(id)) {
         // A mirror that is behind has nothing new.
@@ -82,6 +83,15 @@ enum ReadError {
     Tile(#[from] tile::TileError),
 }
 
+/// A stranger's statement makes us build with knobs from an sdist of our own index; not run a script, pull an image, or
+/// clone from wherever it says.
+fn is_replayed(build: &Build) -> bool {
+    let knobs = |text: &String| Recipe::parse(text).is_ok_and(|recipe| recipe.knobs_only().is_ok());
+    build.origin == Origin::Sdist
+        && build.recipe.kind == RecipeKind::Inferred
+        && build.recipe.content.as_ref().is_some_and(knobs)
+}
+
 /// A wheel that somebody else reproduced. Entries of other kinds, or that do not parse, are no news.
 fn claim(entry: &Entry, own: &PublicKey) -> Option<Wish> {
     let envelope = Envelope::parse(entry.as_bytes()).ok()?;
@@ -90,9 +100,10 @@ fn claim(entry: &Entry, own: &PublicKey) -> Option<Wish> {
     }
     let statement = Statement::parse(envelope.payload()).ok()?;
     let subject = statement.subject();
-    let reproduced = matches!(statement.predicate(), Predicate::Reproduced(_));
-    (reproduced && is_pure(&subject.name)).then(|| Wish {
+    let Predicate::Reproduced(build) = statement.predicate() else { return None };
+    is_pure(&subject.name).then(|| Wish {
         release: Release { project: subject.name.project.clone(), version: subject.name.version.clone() },
         sha256: Some(subject.digest),
+        claim: is_replayed(build).then(|| String::from_utf8_lossy(entry.as_bytes()).into_owned()),
     })
 }

@@ -14,7 +14,7 @@ fn limits() -> Limits {
 }
 
 fn ask(release: &str, priority: i32) -> Ask {
-    Ask { wish: Wish { release: release.parse().unwrap(), sha256: None }, priority }
+    Ask { wish: Wish { release: release.parse().unwrap(), sha256: None, claim: None }, priority }
 }
 
 fn answer(attempt: u32, weight: Weight) -> Answer {

@@ -8,10 +8,10 @@ impl Reason {
     pub const fn hint(&self) -> &'static str {
         match self {
             Self::NoStatement { .. } => {
-                "rebuild it yourself with `attest rebuild`, or ask a rebuilder of your policy to"
+                "rebuild it yourself with `attest rebuild NAME==VERSION`, or ask a rebuilder of your policy to"
             }
             Self::BelowThreshold { .. } => {
-                "`attest explain` shows every statement and why it counts or not; `attest rebuild` adds your own"
+                "`attest explain NAME` shows each statement and why it counts; `attest rebuild NAME==VERSION` adds yours"
             }
             Self::SourcesDisagree { .. } => "compare the sources; `attest explain` shows who built from which",
             Self::RequiredGroups { .. } => {
@@ -40,7 +40,9 @@ impl Reason {
             Self::TwoLists { .. } | Self::WrongList { .. } => {
                 "keep the signed note as evidence and tell whoever signed it; take the auditor out of your policy"
             }
-            Self::LogUnreachable { .. } => "if the log is down, try again later or list a mirror of it in your policy",
+            Self::LogUnreachable { .. } => {
+                "try again later, or list a mirror of the log; before --offline, keep evidence with `attest lock`"
+            }
             Self::MalformedCheckpoint { .. } | Self::BadProof { .. } | Self::MalformedEntry { .. } => {
                 "the answer is unusable; check the URL, or ask another mirror of the log"
             }
