@@ -332,6 +332,9 @@ fn a_build_that_fails_where_the_disk_is_full_says_nothing_about_its_project() {
     assert!(scene.finished().is_empty(), "the next run would not try again");
     let (_, document) = scene.json(&["broken==1.0", "--isolation", "none"]);
     assert_eq!(document["results"][0]["verdict"], "BUILD_FAILED", "{document:#}");
+    // Nor is a failure of an earlier run taken for the project's for good.
+    let (_, document) = scene.json(&["broken==1.0", "--isolation", "none"]);
+    assert_eq!(document["summary"]["kept"], 0, "{document:#}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::LazyLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -86,7 +87,20 @@ impl Answer {
     fn of(output: &Output) -> Self {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         let json = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
-        Self { code: output.status.code(), json, said }
+        let answer = Self { code: output.status.code(), json, said };
+        // Whatever a test is about; what could not be built is told as every other error.
+        if matches!(answer.code, Some(0 | 1)) {
+            answer.fits_its_schema();
+        }
+        answer
+    }
+
+    fn fits_its_schema(&self) {
+        static SCHEMA: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
+            let schema = serde_json::from_str(include_str!("../../schemas/check.schema.json")).unwrap();
+            jsonschema::validator_for(&schema).unwrap()
+        });
+        assert_eq!(SCHEMA.validate(&self.json).map_err(|error| error.to_string()), Ok(()), "{}", self.json);
     }
 
     fn texts(&self, list: &str, field: &str) -> Vec<String> {

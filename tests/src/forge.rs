@@ -104,6 +104,15 @@ impl Forge {
         self.sign(&Statement::new(subject, Predicate::Reproduced(build))?)
     }
 
+    /// Signs "I reproduced this file", and what it installs.
+    ///
+    /// # Errors
+    /// When the statement breaks a rule of its own.
+    pub fn vote_on(&self, subject: Subject, record: ArtifactDigest) -> Result<Envelope> {
+        let build = Build { record_digest: Digest { sha256: record }, ..Self::build_of(&subject.name) };
+        self.sign(&Statement::new(subject, Predicate::Reproduced(build))?)
+    }
+
     /// Signs "my statement about the n-th wheel of a project called `project` does not hold", in about 1 KiB.
     ///
     /// # Errors

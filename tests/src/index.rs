@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::Result;
 use attest_core::artifact::ArtifactDigest;
+use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -53,8 +54,10 @@ pub enum Fault {
     Status(u16),
     /// The answer leads to this URL.
     Redirect(String),
-    /// The head of the answer comes at once, the body after this time.
+    /// Half of the answer comes at once, the rest after this time.
     Slow(Duration),
+    /// The same of a file whose bytes are these.
+    SlowlyTampered(Duration, Vec<u8>),
     /// The project page is these bytes, of this content type.
     Page(String, Vec<u8>),
 }
@@ -65,6 +68,8 @@ struct State {
     form: Form,
     metadata: Metadata,
     faults: BTreeMap<String, Fault>,
+    /// What `Authorization` has to be, where the index is not for everybody.
+    authorization: Option<String>,
     log: Vec<Request>,
 }
 
@@ -82,7 +87,8 @@ impl Index {
     /// When no port can be had.
     pub fn serve(files: &[Offered]) -> Result<Self> {
         let (form, metadata) = (Form::Json, Metadata::None);
-        let state = State { files: files.to_vec(), form, metadata, faults: BTreeMap::new(), log: Vec::new() };
+        let (faults, authorization, log) = (BTreeMap::new(), None, Vec::new());
+        let state = State { files: files.to_vec(), form, metadata, faults, authorization, log };
         let state = Arc::new(Mutex::new(state));
         let served = Arc::clone(&state);
         let stub = Stub::serve(move |request| {
@@ -113,6 +119,12 @@ impl Index {
         self.state().faults.insert(name.to_owned(), fault);
     }
 
+    /// Only whoever brings this user name and password gets an answer from now on (RFC 7617).
+    pub fn require(&self, user: &str, password: &str) {
+        let basic = BASE64_STANDARD.encode(format!("{user}:{password}"));
+        self.state().authorization = Some(format!("Basic {basic}"));
+    }
+
     /// Nothing is wrong with it any more.
     pub fn mend(&self, name: &str) {
         self.state().faults.remove(name);
@@ -121,6 +133,13 @@ impl Index {
     /// Offers one file more.
     pub fn add(&self, file: impl Into<Offered>) {
         self.state().files.push(file.into());
+    }
+
+    /// SHA-256 of every file of a release.
+    pub fn offered(&self, project: &str, version: &str) -> Vec<ArtifactDigest> {
+        let state = self.state();
+        let files = state.files.iter().filter(|file| file.project.as_str() == project && file.version == version);
+        files.map(|file| ArtifactDigest::of(&file.bytes)).collect()
     }
 
     /// Every request so far.
@@ -140,6 +159,9 @@ impl Index {
 
 impl State {
     fn answer(&self, request: &Request) -> Reply {
+        if self.authorization.as_deref().is_some_and(|expected| request.header("authorization") != Some(expected)) {
+            return Reply::status(401).with_header("WWW-Authenticate", "Basic realm=\"index\"");
+        }
         if let Some(name) = request.path.strip_prefix("/files/") {
             return self.file(name);
         }
@@ -164,6 +186,7 @@ impl State {
         let bytes = |bytes: &[u8]| Reply::ok("application/octet-stream", bytes);
         match (self.faults.get(name), file) {
             (Some(Fault::Tampered(other)), _) => bytes(other),
+            (Some(Fault::SlowlyTampered(delay, other)), _) => bytes(other).slowly(*delay),
             (Some(Fault::Status(status)), _) => Reply::status(*status),
             (Some(Fault::Redirect(to)), _) => Reply::status(302).with_header("Location", to),
             (Some(Fault::Slow(delay)), Some(file)) => bytes(&file.bytes).slowly(*delay),

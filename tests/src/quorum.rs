@@ -86,7 +86,8 @@ impl Quorum {
     /// # Errors
     /// When the log refuses one.
     pub fn vote(&self, voters: &[&Forge], wheel: &Wheel) -> Result<()> {
-        voters.iter().try_for_each(|voter| self.submit(&voter.vote(wheel.subject())?).map(drop))
+        let record = wheel.record_digest();
+        voters.iter().try_for_each(|voter| self.submit(&voter.vote_on(wheel.subject(), record)?).map(drop))
     }
 
     /// `attest verify FILE --policy policy.toml`.

@@ -77,7 +77,7 @@ impl Reply {
         self
     }
 
-    /// Sends the body only after a while; the head goes out at once.
+    /// Sends head and half of the body at once, the rest after a while.
     #[must_use]
     pub fn slowly(mut self, delay: Duration) -> Self {
         self.delay = delay;
@@ -171,8 +171,10 @@ fn one(stream: &TcpStream, answer: &(dyn Fn(&Request) -> Reply + Send + Sync)) -
     }
     write!(out, "Content-Length: {}\r\nConnection: close\r\n\r\n", reply.body.len())?;
     if !head_only {
+        let half = if reply.delay.is_zero() { 0 } else { reply.body.len() / 2 };
+        out.write_all(&reply.body[..half])?;
         thread::sleep(reply.delay);
-        out.write_all(&reply.body)?;
+        out.write_all(&reply.body[half..])?;
     }
     Ok(out.flush()?)
 }

@@ -11,7 +11,7 @@ use std::{
 use anyhow::Result;
 use attest_core::{
     artifact::{ArtifactDigest, ProjectName, WheelName},
-    statement::Subject,
+    statement::{Subject, record_digest},
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use flate2::{Compression, write::GzEncoder};
@@ -27,6 +27,7 @@ pub struct Wheel {
     name: WheelName,
     bytes: Vec<u8>,
     metadata: String,
+    record: ArtifactDigest,
 }
 
 impl Wheel {
@@ -43,21 +44,31 @@ impl Wheel {
     /// # Errors
     /// When project and version make no wheel name.
     pub fn requiring(project: &str, version: &str, source: &str, requires: &[&str]) -> Result<Self> {
+        Self::tagged(project, version, "py3-none-any", source, requires)
+    }
+
+    /// The same, for the Pythons and platforms that a tag names.
+    ///
+    /// # Errors
+    /// When project, version and tag make no wheel name.
+    pub fn tagged(project: &str, version: &str, tag: &str, source: &str, requires: &[&str]) -> Result<Self> {
         let info = format!("{project}-{version}.dist-info");
         let mut metadata = format!("Metadata-Version: 2.1\nName: {project}\nVersion: {version}\n");
         for requirement in requires {
             writeln!(metadata, "Requires-Dist: {requirement}")?;
         }
-        let tags = "Wheel-Version: 1.0\nGenerator: attest-tests (1)\nRoot-Is-Purelib: true\nTag: py3-none-any\n";
+        let tags = format!("Wheel-Version: 1.0\nGenerator: attest-tests (1)\nRoot-Is-Purelib: true\nTag: {tag}\n");
         let files = [
             (format!("{project}.py"), source.to_owned()),
             (format!("{info}/METADATA"), metadata.clone()),
-            (format!("{info}/WHEEL"), tags.to_owned()),
+            (format!("{info}/WHEEL"), tags),
         ];
-        let mut record = String::new();
+        let (mut record, mut rows) = (String::new(), Vec::new());
         let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
         for (path, content) in &files {
-            let digest = BASE64_URL_SAFE_NO_PAD.encode(ArtifactDigest::of(content.as_bytes()).as_bytes());
+            let digest = ArtifactDigest::of(content.as_bytes());
+            rows.push((path.clone(), digest, content.len() as u64));
+            let digest = BASE64_URL_SAFE_NO_PAD.encode(digest.as_bytes());
             writeln!(record, "{path},sha256={digest},{}", content.len())?;
             zip.start_file(path, SimpleFileOptions::default())?;
             zip.write_all(content.as_bytes())?;
@@ -65,8 +76,8 @@ impl Wheel {
         writeln!(record, "{info}/RECORD,,")?;
         zip.start_file(format!("{info}/RECORD"), SimpleFileOptions::default())?;
         zip.write_all(record.as_bytes())?;
-        let name = WheelName::parse(&format!("{project}-{version}-py3-none-any.whl"))?;
-        Ok(Self { name, bytes: zip.finish()?.into_inner(), metadata })
+        let name = WheelName::parse(&format!("{project}-{version}-{tag}.whl"))?;
+        Ok(Self { name, bytes: zip.finish()?.into_inner(), metadata, record: record_digest(&rows).sha256 })
     }
 
     /// File name.
@@ -87,6 +98,11 @@ impl Wheel {
     /// SHA-256 of the file.
     pub fn digest(&self) -> ArtifactDigest {
         ArtifactDigest::of(&self.bytes)
+    }
+
+    /// What it installs (docs/TRUST.md 7).
+    pub fn record_digest(&self) -> ArtifactDigest {
+        self.record
     }
 
     /// As a statement's subject.
@@ -135,6 +151,17 @@ impl Offered {
             bytes: archive.into_inner()?.finish()?,
             metadata: None,
         })
+    }
+
+    /// A file that somebody published: `NAME-VERSION-...whl` or `NAME-VERSION.tar.gz`.
+    ///
+    /// # Errors
+    /// When the name is none.
+    pub fn published(name: &str, bytes: Vec<u8>) -> Result<Self> {
+        let mut parts = name.trim_end_matches(".tar.gz").split('-');
+        let project = ProjectName::new(parts.next().unwrap_or_default())?;
+        let version = parts.next().unwrap_or_default().to_owned();
+        Ok(Self { name: name.to_owned(), project, version, bytes, metadata: None })
     }
 
     /// Its file name.

@@ -105,7 +105,7 @@ fn the_proof_of_another_log_or_for_another_statement_is_not_taken() -> Result<()
         http::post(log.url(), api::STATEMENTS, ENVELOPE, bob)?.expect(201)?.body
     };
     let alice = stage.quorum.alice.vote(stage.wheel.subject())?.to_bytes();
-    let of_another_statement = http::post(stage.quorum.log.url(), api::STATEMENTS, ENVELOPE, alice)?.expect(200)?.body;
+    let of_another_statement = http::post(stage.quorum.log.url(), api::STATEMENTS, ENVELOPE, alice)?.expect(201)?.body;
     for answer in [of_another_log, of_another_statement] {
         let stub = Stub::serve(move |_| Reply::ok("application/json", answer.to_vec()).with_status(201))?;
         let outcome = stage.submit(&stub.url())?;

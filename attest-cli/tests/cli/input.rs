@@ -74,11 +74,11 @@ fn what_is_no_question_for_a_gate_is_a_usage_error() {
     let digest = format!("sha256:{}", world.digest());
     for (arguments, words) in [
         (vec!["verify", digest.as_str()], "attest explain sha256:"),
-        (vec!["verify"], "has no requirements.txt"),
+        (vec!["verify"], "uv.lock holds nothing that could be installed"),
         (vec!["verify", "missing.whl"], "cannot be read"),
-        (vec!["verify", "uv.lock"], "uv export"),
+        (vec!["verify", "uv.lock"], "uv.lock holds nothing that could be installed"),
         (vec!["verify", "report.json"], "expected a report of version 1"),
-        (vec!["explain", "demo"], "expected a wheel, NAME==VERSION or sha256:HEX"),
+        (vec!["explain", "demo!"], "expected a wheel, NAME, NAME==VERSION or sha256:HEX"),
         (vec!["frobnicate"], "unrecognized subcommand"),
     ] {
         let done = world.attest(&[&arguments[..], &["--policy", &policy]].concat());
@@ -156,4 +156,16 @@ fn every_shell_gets_completions_and_help_is_grouped() {
     for heading in ["Use:", "Rebuild:", "Log:"] {
         done.is(0, heading);
     }
+}
+
+#[test]
+fn offline_asks_nobody_and_a_name_in_place_of_a_file_leads_on() {
+    let (world, policy) = world();
+    let done = world.attest(&["explain", "demo==1.0", "--policy", &policy, "--offline"]);
+    done.is(3, "the index is not asked with --offline");
+    world.attest(&["log", "status", "--policy", &policy, "--offline"]).is(2, "--offline asks nobody");
+    world.attest(&["verify", "demo==1.0", "--policy", &policy]).is(2, "`attest explain demo==1.0`");
+    let bare = world.digest().to_string();
+    let done = world.attest(&["explain", &bare, "--policy", &policy]);
+    assert!(!done.err.contains("==VERSION"), "{done:?}");
 }

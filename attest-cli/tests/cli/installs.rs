@@ -106,7 +106,9 @@ fn sources_folders_and_options_that_change_the_outcome_are_refused() {
     gate.install(&["-c", "c.txt", "gated"]).is(1, "c.txt:1");
     assert!(!gate.world.path("ran").exists() && !gate.world.path("project/ran").exists());
     gate.install(&["--no-binary", ":all:", "gated"]).is(2, "--no-binary");
-    gate.install(&["--target", "x", "gated"]).is(2, "--target");
+    gate.install(&["--root", "x", "gated"]).is(2, "--root");
+    gate.install(&["--installer", "pip", "--index", "https://x.example", "gated"]).is(2, "pip has no --index");
+    gate.install(&["-e", "./project"]).is(1, "a local folder");
     gate.install(&["gated", "--", "--no-require-hashes"]).is(2, "expected a requirement");
     for (name, value) in [("PIP_REQUIREMENT", "evil.txt"), ("PIP_TARGET", "x"), ("PIP_NO_REQUIRE_HASHES", "1")] {
         gate.install_with(&["gated"], &[(name, value)]).is(2, "could change what gets installed");

@@ -4,11 +4,16 @@
 
 mod buildtools;
 mod compare;
+mod exceptions;
 mod fake_log;
+mod formats;
+mod includes;
 mod input;
 mod installs;
 mod logs;
 mod policies;
+mod ratchet;
 mod rebuilder;
+mod screens;
 mod signing;
 mod world;

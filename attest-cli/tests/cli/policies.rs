@@ -1,6 +1,9 @@
 //! Policies are layered and never merged, and nothing but the user loosens one (docs/TRUST.md 1.1, 1.2).
 
-use crate::world::{WHEEL, World, public, run, text};
+use crate::{
+    fake_log::{FakeLog, nobody},
+    world::{WHEEL, World, public, run, statement, text},
+};
 
 #[test]
 fn own_rebuilds_count_from_a_local_folder_without_any_log() {
@@ -112,6 +115,20 @@ fn a_symbolic_link_that_is_turned_to_an_older_policy_is_an_alarm() {
 }
 
 #[test]
+fn a_clone_names_no_server_for_the_users_log() {
+    let world = World::new();
+    // The user's log is down. A copy of it as it was before somebody contradicted the file answers for it.
+    let copy = FakeLog::start(vec![statement(1, WHEEL, &world.digest())]);
+    let theirs = world.quorum(1, &[1], &FakeLog::vkey(), &[&copy.url]);
+    std::fs::rename(theirs, world.path("attest-policy.toml")).unwrap();
+    let mine = world.quorum(1, &[1], &FakeLog::vkey(), &[&nobody()]);
+    world.attest(&["verify", WHEEL, "--policy", text(&mine)]).is(3, "undecided");
+    assert_eq!(copy.lookups(), 0);
+    // Who names it means it.
+    world.attest(&["verify", WHEEL, "--policy", "attest-policy.toml"]).is(0, "1 ok");
+}
+
+#[test]
 fn an_older_policy_than_was_seen_is_an_alarm() {
     let world = World::new();
     world.keep_own(1);
@@ -174,7 +191,7 @@ fn presets_make_policies_that_judge_and_overwrite_nothing() {
     world.attest(&quorum).is(2, "only in a log");
     let vkey = crate::fake_log::FakeLog::vkey();
     world.attest(&[&quorum[..], &["--log", &vkey, "http://127.0.0.1:1"]].concat()).is(0, "q.toml");
-    world.attest(&["policy", "check", "q.toml"]).is(0, "2 independent group(s)");
+    world.attest(&["policy", "check", "q.toml"]).is(0, "2 independent groups must agree");
     let one_group = ["policy", "init", "--preset", "quorum", "--key", &a, "-o", "r.toml", "--log", &vkey, "http://x"];
     world.attest(&one_group).is(2, "threshold is 2");
     assert!(!world.path("r.toml").exists());

@@ -14,8 +14,8 @@ use attest_core::{
     key::{PublicKey, ed25519::SecretKey},
     recipe::Recipe,
     statement::{
-        Build, Clock, Dependency, Digest, Environment, FromCommit, Method, Network, Origin, Predicate, Rebuilder,
-        RecipeKind, RecipeRef, Source, Statement, Subject, Tool, inputs_digest,
+        Build, Clock, Dependency, Difference, DifferenceKind, Digest, Environment, FromCommit, Method, Network, Origin,
+        Outcome, Predicate, Rebuilder, RecipeKind, RecipeRef, Refusal, Source, Statement, Subject, Tool, inputs_digest,
     },
 };
 use serde_json::Value;
@@ -259,8 +259,29 @@ pub(crate) fn statement_with(number: u8, name: &str, digest: &ArtifactDigest, to
         |(uri, content): &(&str, &str)| Dependency { uri: (*uri).to_owned(), digest: self::digest(content) };
     build.resolved_dependencies = tools.iter().map(dependency).collect();
     build.inputs_digest = inputs_digest(&build.source, build.recipe.digest, &build.resolved_dependencies);
-    let statement = Statement::new(subject, Predicate::Reproduced(build)).unwrap();
-    let payload = statement.to_bytes();
+    signed(number, subject, Predicate::Reproduced(build))
+}
+
+/// "The inputs of that statement give something else", by somebody, with what differs.
+pub(crate) fn contradiction(number: u8, name: &str, digest: &ArtifactDigest, contradicted: &[u8]) -> Vec<u8> {
+    let subject = Subject { name: WheelName::parse(name).unwrap(), digest: *digest };
+    let difference = |path: &str, kind| Difference { path: path.to_owned(), kind };
+    let refusal = Refusal {
+        outcome: Outcome::Different,
+        rebuilt: Some(self::digest("something else")),
+        contradicts: Some(Envelope::parse(contradicted).unwrap().statement_id()),
+        differences: vec![
+            difference("demo/__init__.py", DifferenceKind::Content),
+            difference("demo/extra.txt", DifferenceKind::OnlyInPublished),
+        ],
+        differences_total: 2,
+        report: None,
+    };
+    signed(number, subject, Predicate::NotReproduced { build: build(name), refusal })
+}
+
+fn signed(number: u8, subject: Subject, predicate: Predicate) -> Vec<u8> {
+    let payload = Statement::new(subject, predicate).unwrap().to_bytes();
     let signature = Signature::Ed25519(secret(number).sign(&pae(&payload)));
     Envelope::new(payload, signature).unwrap().to_bytes()
 }

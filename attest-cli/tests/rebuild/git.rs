@@ -117,6 +117,38 @@ fn the_versions_tag_gives_the_wheel_and_the_result_names_the_commit() {
 }
 
 #[test]
+fn a_statement_about_a_commit_is_replayed_from_that_commit_and_from_no_other_that_has_its_tag() {
+    if !has_git() {
+        return;
+    }
+    let forge = Forge::new();
+    assert_eq!(forge.rebuild(&["--source", &format!("git+{URL}")]).status.code(), Some(0));
+    let (key, statement) = (forge.path("key"), forge.path("statement.json"));
+    let attest = |arguments: &[&std::ffi::OsStr]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_attest")).args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    };
+    attest(&["key".as_ref(), "generate".as_ref(), "-o".as_ref(), key.as_ref()]);
+    let result = forge.path("results").join(WHEEL.trim_end_matches(".whl"));
+    attest(&["sign".as_ref(), result.as_ref(), "--signer".as_ref(), key.as_ref(), "-o".as_ref(), statement.as_ref()]);
+
+    let replay = |forge: &Forge| forge.rebuild(&["--statement", statement.to_str().unwrap(), "--fresh"]);
+    let output = replay(&forge);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert!(text(&output).contains("HOLDS"), "{}", text(&output));
+    let record = forge.result("build.json");
+    assert_eq!((&record["verdict"], &record["origin"]), (&"EXACT".into(), &"GIT".into()));
+
+    // The tag leads elsewhere by now: what was stated is neither confirmed nor refuted by what it leads to.
+    fs::write(forge.path("project/core.py"), "x = 2\n").unwrap();
+    forge.git(&["commit", "--quiet", "--all", "--amend", "-m", "another release"]);
+    forge.git(&["tag", "--force", "v1.0"]);
+    let output = replay(&forge);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    assert!(text(&output).contains("commit"), "{}", text(&output));
+}
+
+#[test]
 fn an_sdist_that_a_commit_gives_names_it_and_one_with_a_file_more_does_not() {
     if !has_git() {
         return;
