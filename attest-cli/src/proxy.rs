@@ -38,7 +38,6 @@ mod installer;
 pub(crate) mod judges;
 mod listing;
 mod metadata;
-pub(crate) mod netrc;
 mod offer;
 mod pages;
 mod range;

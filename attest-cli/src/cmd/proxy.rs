@@ -6,12 +6,12 @@ use crate::host::Ending;
 use crate::{
     exit::{Exit, Failure},
     files::{self, Mode},
+    index::netrc::Netrc,
     pip::{Pip, Settings},
     proxy::{
         self, Proxy, Setup,
         around::Errand,
         door::Door,
-        netrc::Netrc,
         upstream::{Upstream, Upstreams},
     },
     run::Run,
@@ -135,7 +135,7 @@ fn upstreams(args: &Args, run: &Run) -> anyhow::Result<Upstreams> {
         let hint = "name one: --index NAME=URL";
         return Err(Failure::usage("expected an index, found that pip is told to use none").hint(hint).into());
     }
-    let netrc = Netrc::read();
+    let netrc = Netrc::of_account();
     let mut upstreams: Vec<Upstream> = Vec::new();
     for (place, url) in urls.iter().enumerate() {
         let upstream = Upstream::parse(url, place + 1, &settings, &netrc)?;

@@ -13,11 +13,12 @@ use reqwest::{
     redirect,
 };
 
-use super::{
-    listing::{self, Listing, ListingError},
-    netrc::Netrc,
+use super::listing::{self, Listing, ListingError};
+use crate::{
+    exit::Failure,
+    index::{self, netrc::Netrc},
+    pip::Settings,
 };
-use crate::{exit::Failure, index, pip::Settings};
 
 const ACCEPTED: &str =
     "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1";
@@ -55,7 +56,10 @@ impl Upstream {
         }
         let mut root = index::root(url, &settings.trusted_hosts)?;
         let login = match (root.username(), root.password()) {
-            ("", None) => netrc.login(root.host_str().unwrap_or_default()),
+            ("", None) => {
+                let known = netrc.at(root.host_str().unwrap_or_default());
+                known.map(|(login, password)| (login.to_owned(), password.to_owned()))
+            }
             (user, password) => Some((decoded(user), decoded(password.unwrap_or_default()))),
         };
         // Neither fails on a URL with a host.

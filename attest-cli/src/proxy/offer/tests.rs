@@ -2,10 +2,7 @@ use reqwest::Url;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{
-    pip::Settings,
-    proxy::{listing, netrc::Netrc},
-};
+use crate::{index::netrc::Netrc, pip::Settings, proxy::listing};
 
 pub(in crate::proxy) fn offer(files: &[(&str, bool)]) -> Offer {
     let project = ProjectName::new("good").unwrap();
