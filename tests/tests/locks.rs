@@ -170,14 +170,14 @@ fn what_fits_here_of_a_poetry_lock_counts_with_its_sdists() -> Result<()> {
         return Ok(());
     };
     let project = Project::new()?;
-    // Poetry goes by no setting of pip's, and its default is no index of the kind that mirrors have.
-    let index =
-        project.client(&pip, &["config", "get", "global.index-url"]).ok().map(|said| said.stdout.trim().to_owned());
-    let source = std::env::var("PIP_INDEX_URL").ok().or(index).map_or_else(String::new, |index| {
-        format!("[[tool.poetry.source]]\nname = \"index\"\nurl = \"{index}\"\npriority = \"primary\"\n")
-    });
+    // Poetry goes by no setting of pip's, and without a source it asks for JSON that only PyPI itself has.
+    let configured = command::run(Command::new(&pip).args(["config", "get", "global.index-url"]))?;
+    let configured = (configured.code() == Some(0)).then(|| configured.stdout.trim().to_owned());
+    let index = std::env::var("PIP_INDEX_URL").ok().or(configured);
+    let index = index.unwrap_or_else(|| "https://pypi.org/simple/".to_owned());
+    let source = format!("[[tool.poetry.source]]\nname = \"index\"\nurl = \"{index}\"\npriority = \"primary\"\n");
     project.quorum.scene.write("pyproject.toml", format!("{PROJECT}{source}"))?;
-    project.client(&poetry, &["lock", "--quiet", "--no-interaction"])?;
+    project.client(&poetry, &["lock", "--no-interaction"])?;
     let report =
         ["install", "--quiet", "--dry-run", "--ignore-installed", "--report", "-", "idna==3.10", "markupsafe==3.0.2"];
     let taken = planned(&project.client(&pip, &report)?.stdout)?;
