@@ -167,6 +167,8 @@ async fn everybody_is_answered_when_the_log_stops_under_load() {
         assert!(answers.iter().any(|answer| matches!(answer, Err(SubmitError::Stopped))));
         assert!(answers.iter().all(|answer| matches!(answer, Ok(_) | Err(SubmitError::Stopped))));
         assert!(!sequencer.is_running());
+        // The sealer still writes what was committed, and the folder goes with `log`.
+        sequencer.shutdown().await;
     }
 }
 
