@@ -23,6 +23,13 @@ const SETTINGS: &str = include_str!("pip/settings.py");
 const NO_PIP: &str = "No module named 'pip'";
 /// The Python that a virtual environment was made from; of any other, itself.
 const BASE: &str = "import sys; print(getattr(sys, '_base_executable', None) or sys.executable)";
+/// `python -m MODULE`, but for the working directory, which `-m` puts in front of everything: `PYTHONSAFEPATH` is unknown
+/// before 3.11. It goes before anything is imported; `sys` is built in.
+const MODULE: &str = "import sys
+sys.path[:] = [place for place in sys.path if place]
+import runpy
+runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)
+";
 /// pip learned `--uploaded-prior-to` in this release.
 const PIP_WITH_CUTOFF: &str = "pip>=26.0";
 
@@ -146,8 +153,8 @@ impl Pip {
 
     /// The newest release that pip would install here from a wheel.
     pub(crate) fn newest(&self, project: &ProjectName) -> anyhow::Result<Version> {
-        let mut pip = isolated(&self.python);
-        pip.args(["-m", "pip", "install", "--dry-run", "--ignore-installed", "--no-deps", "--quiet", "--report", "-"])
+        let mut pip = module(&self.python, "pip");
+        pip.args(["install", "--dry-run", "--ignore-installed", "--no-deps", "--quiet", "--report", "-"])
             .args(["--only-binary", ":all:", project.as_str()]);
         let report = succeed(pip.stdin(Stdio::null()).output()?)
             .with_context(|| format!("expected pip to find a release of {}", project.as_str()))?;
@@ -174,8 +181,8 @@ impl Pip {
     }
 
     fn resolve_with_pip(&self, requirements: &[String], cutoff: Option<&str>) -> anyhow::Result<Vec<Pin>> {
-        let mut pip = isolated(&self.pip_with_cutoff()?);
-        pip.args(["-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet", "--report", "-"])
+        let mut pip = module(&self.pip_with_cutoff()?, "pip");
+        pip.args(["install", "--dry-run", "--ignore-installed", "--quiet", "--report", "-"])
             .args(["--only-binary", ":all:"])
             .args(cutoff.map(|cutoff| format!("--uploaded-prior-to={cutoff}")))
             .args(requirements);
@@ -188,9 +195,9 @@ impl Pip {
         let folder = self.tools.join(format!("pip-python{}", self.settings.interpreter.version));
         cache::make_once(&folder, |folder| {
             let interpreter = &self.settings.interpreter.executable;
-            succeed(isolated(interpreter).args(["-m", "venv"]).arg(folder).output()?)?;
-            let mut install = isolated(&folder.join("bin/python"));
-            install.args(["-m", "pip", "install", "--quiet", "--upgrade", PIP_WITH_CUTOFF]);
+            succeed(module(interpreter, "venv").arg(folder).output()?)?;
+            let mut install = module(&folder.join("bin/python"), "pip");
+            install.args(["install", "--quiet", "--upgrade", PIP_WITH_CUTOFF]);
             succeed(install.stdin(Stdio::null()).output()?)?;
             Ok(())
         })?;
@@ -202,8 +209,8 @@ impl Pip {
         let hashes: Vec<_> = pin.digests.iter().map(|digest| format!("--hash=sha256:{digest}")).collect();
         let lock = folder.join("requirements.txt");
         fs::write(&lock, format!("{}=={} {}\n", pin.project.as_str(), pin.version, hashes.join(" ")))?;
-        let mut pip = isolated(&self.python);
-        pip.args(["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", "--require-hashes", "-r"])
+        let mut pip = module(&self.python, "pip");
+        pip.args(["download", "--quiet", "--no-deps", "--only-binary", ":all:", "--require-hashes", "-r"])
             .arg(&lock)
             .arg("-d")
             .arg(folder);
@@ -234,11 +241,11 @@ impl Pip {
             }
             return Ok(());
         }
-        succeed(isolated(interpreter).args(["-m", "venv", "--without-pip"]).arg(folder).output()?)?;
+        succeed(module(interpreter, "venv").arg("--without-pip").arg(folder).output()?)?;
         if !wheels.is_empty() {
-            let mut install = isolated(&self.pip_with_cutoff()?);
+            let mut install = module(&self.pip_with_cutoff()?, "pip");
             install
-                .args(["-m", "pip", "--python"])
+                .arg("--python")
                 .arg(folder.join("bin/python"))
                 .args(["install", "--quiet", "--no-deps", "--no-index", "--no-warn-script-location"])
                 .args(wheels);
@@ -279,10 +286,17 @@ impl Pip {
 }
 
 /// A Python that takes no module from the folder that attest is run in, such as a project's that has a `pip.py`: that is
-/// code outside of any room. Pythons before 3.11 do not know the variable.
+/// code outside of any room. Pythons before 3.11 do not know the variable: a script sees to it by itself.
 fn isolated(python: &Path) -> Command {
     let mut command = Command::new(python);
     command.env("PYTHONSAFEPATH", "1");
+    command
+}
+
+/// Runs a module of a Python's own, whatever lies in the folder that attest is run in.
+fn module(python: &Path, name: &str) -> Command {
+    let mut command = isolated(python);
+    command.args(["-c", MODULE, name]);
     command
 }
 
@@ -303,15 +317,28 @@ mod tests {
     #[test]
     fn modules_in_the_folder_that_attest_is_run_in_are_not_imported() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("json.py"), "raise SystemExit(9)\n").unwrap();
-        std::fs::write(folder.path().join("pip.py"), "raise SystemExit(9)\n").unwrap();
-        let run = |arguments: &[&str]| {
-            isolated(Path::new("python3")).args(arguments).current_dir(folder.path()).output().unwrap().status.code()
-        };
-        if run(&["-c", "import sys; sys.exit(sys.version_info < (3, 11))"]) == Some(0) {
-            assert_eq!(run(&["-c", "import json"]), Some(0));
-            assert_ne!(run(&["-m", "pip", "--version"]), Some(9));
+        for module in ["json", "os", "pip", "runpy", "venv"] {
+            std::fs::write(folder.path().join(format!("{module}.py")), "raise SystemExit(9)\n").unwrap();
         }
+        let code = |command: &mut Command| command.current_dir(folder.path()).output().unwrap().status.code();
+        let python = Path::new("python3");
+        // As a Python before 3.11 has it, which does not know the variable.
+        for variable in [true, false] {
+            for arguments in [&["pip", "--version"][..], &["venv", "--help"]] {
+                let mut command = module(python, arguments[0]);
+                command.args(&arguments[1..]);
+                if !variable {
+                    command.env_remove("PYTHONSAFEPATH");
+                }
+                assert_eq!(code(&mut command), Some(0), "{arguments:?}");
+            }
+        }
+        let mut settings = isolated(python);
+        settings.args(["-c", SETTINGS]).env_remove("PYTHONSAFEPATH");
+        assert_eq!(code(&mut settings), Some(0));
+        // What it is kept from.
+        let mut plain = Command::new(python);
+        assert_eq!(code(plain.args(["-m", "pip", "--version"]).env_remove("PYTHONSAFEPATH")), Some(9));
     }
 
     #[test]
