@@ -44,7 +44,7 @@ mod error;
 mod files;
 mod paths;
 mod python;
-mod requirement;
+pub(crate) mod requirement;
 mod time;
 
 pub use container::Container;

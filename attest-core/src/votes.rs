@@ -2,6 +2,7 @@
 //!
 //! Shares no filter with [`crate::dissent`]: the two modules read the same statements and decide by themselves.
 mod eligible;
+mod inputs;
 
 use crate::{
     artifact::ArtifactDigest,
@@ -182,7 +183,8 @@ pub enum NotCounted {
     /// 3.3: otherwise the recipe is not how it was built.
     #[error("the build's {knob} is not what its INFERRED recipe says")]
     RecipeEnvironment {
-        /// What differs: the file name, a variable, the build path, the umask, Python, the clock, the method.
+        /// What differs: the file name, a variable, the build path, the umask, Python, the clock, the method, a requirement,
+        /// a dependency.
         knob: String,
     },
     /// 3.4

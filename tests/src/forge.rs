@@ -8,7 +8,7 @@ use attest_core::{
     envelope::{Envelope, Signature, StatementId, pae},
     key::ed25519::SecretKey,
     statement::{
-        Build, Clock, Digest, Environment, FromCommit, Method, Network, Origin, Outcome, Predicate, Rebuilder,
+        Build, Clock, Dependency, Digest, Environment, FromCommit, Method, Network, Origin, Outcome, Predicate, Rebuilder,
         RecipeKind, RecipeRef, Refusal, Source, Statement, Subject, Tool, Withdrawal, inputs_digest,
     },
 };
@@ -161,10 +161,14 @@ fn build(name: &WheelName) -> Build {
     let source =
         vec![Source::Sdist { name: "load-1.tar.gz".to_owned(), digest: sdist, from_commit: FromCommit::Unverified }];
     let tool = |version: &str| Tool { version: version.to_owned(), digest: None };
+    let dependencies = vec![Dependency {
+        uri: "pkg:pypi/setuptools@80.9.0".to_owned(),
+        digest: Digest { sha256: ArtifactDigest::of(b"setuptools") },
+    }];
     Build {
         rebuilder: Rebuilder { id: "https://rebuilder.example".to_owned(), version: BTreeMap::new() },
         origin: Origin::Sdist,
-        inputs_digest: inputs_digest(&source, recipe_digest, &[]),
+        inputs_digest: inputs_digest(&source, recipe_digest, &dependencies),
         source,
         recipe: RecipeRef {
             kind: RecipeKind::Inferred,
@@ -190,7 +194,7 @@ fn build(name: &WheelName) -> Build {
             libc: None,
             container_image: None,
         },
-        resolved_dependencies: Vec::new(),
+        resolved_dependencies: dependencies,
         record_digest: Digest { sha256: ArtifactDigest::of(b"RECORD") },
         rebuilt_at: "2026-11-21T12:00:00Z".to_owned(),
         repeat: 2,

@@ -209,13 +209,14 @@ fn build(wheel: &str) -> Build {
         digest: digest("sdist"),
         from_commit: FromCommit::Unverified,
     }];
+    let dependencies = dependencies(&[("pkg:pypi/setuptools@80.9.0", "setuptools")]);
     Build {
         rebuilder: Rebuilder {
             id: "https://rebuilder.example".to_owned(),
             version: BTreeMap::from([("attest".to_owned(), "0.1.0".to_owned())]),
         },
         origin: Origin::Sdist,
-        inputs_digest: inputs_digest(&source, digest(&recipe), &[]),
+        inputs_digest: inputs_digest(&source, digest(&recipe), &dependencies),
         source,
         recipe: RecipeRef {
             kind: RecipeKind::Inferred,
@@ -238,7 +239,7 @@ fn build(wheel: &str) -> Build {
             libc: None,
             container_image: None,
         },
-        resolved_dependencies: Vec::new(),
+        resolved_dependencies: dependencies,
         record_digest: digest("record"),
         rebuilt_at: "2026-11-20T10:00:00Z".to_owned(),
         repeat: 2,
@@ -246,18 +247,22 @@ fn build(wheel: &str) -> Build {
     }
 }
 
+fn dependencies(tools: &[(&str, &str)]) -> Vec<Dependency> {
+    let dependency = |(uri, content): &(&str, &str)| Dependency { uri: (*uri).to_owned(), digest: digest(content) };
+    tools.iter().map(dependency).collect()
+}
+
 /// A signed reproduced statement, as the log holds it.
 pub(crate) fn statement(number: u8, name: &str, digest: &ArtifactDigest) -> Vec<u8> {
-    statement_with(number, name, digest, &[])
+    let subject = Subject { name: WheelName::parse(name).unwrap(), digest: *digest };
+    signed(number, subject, Predicate::Reproduced(build(name)))
 }
 
 /// The same, of a wheel that was built with these: purl and digest.
 pub(crate) fn statement_with(number: u8, name: &str, digest: &ArtifactDigest, tools: &[(&str, &str)]) -> Vec<u8> {
     let subject = Subject { name: WheelName::parse(name).unwrap(), digest: *digest };
     let mut build = build(name);
-    let dependency =
-        |(uri, content): &(&str, &str)| Dependency { uri: (*uri).to_owned(), digest: self::digest(content) };
-    build.resolved_dependencies = tools.iter().map(dependency).collect();
+    build.resolved_dependencies = dependencies(tools);
     build.inputs_digest = inputs_digest(&build.source, build.recipe.digest, &build.resolved_dependencies);
     signed(number, subject, Predicate::Reproduced(build))
 }

@@ -1,5 +1,7 @@
 //! Which requirement lines name a project on the index, and nothing else.
 
+use crate::artifact::{ProjectName, Version};
+
 /// How the names of files end that pip takes from the current folder, whatever `--only-binary` says, and builds there
 /// where they are sources.
 const ARCHIVES: [&str; 13] = [
@@ -34,9 +36,60 @@ pub fn is_plain_requirement(line: &str) -> bool {
         && !ARCHIVES.iter().any(|end| bare.ends_with(end) || whole.ends_with(end))
 }
 
+/// A plain requirement, as far as it is compared with what was installed.
+#[derive(Debug)]
+pub(crate) struct Plain {
+    /// Which project.
+    pub(crate) project: ProjectName,
+    /// The version where it names exactly one; ranges and wildcards are a resolver's question.
+    pub(crate) pin: Option<Version>,
+    /// Whether a marker may leave it out.
+    pub(crate) conditional: bool,
+}
+
+impl Plain {
+    /// Reads a line; nothing where it is no plain requirement, or names no project.
+    pub(crate) fn parse(line: &str) -> Option<Self> {
+        if !is_plain_requirement(line) {
+            return None;
+        }
+        let (what, marker) = line.split_once(';').unwrap_or((line, ""));
+        let end = what.find(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c))).unwrap_or(what.len());
+        let (name, rest) = what.split_at(end);
+        let versions = rest.split_once(']').map_or(rest, |(_, versions)| versions);
+        let versions = versions.trim_matches([' ', '(', ')']);
+        let exact = versions.strip_prefix("===").or_else(|| versions.strip_prefix("=="));
+        Some(Self {
+            project: ProjectName::new(name).ok()?,
+            pin: exact.and_then(|version| Version::new(version.trim()).ok()),
+            conditional: !marker.trim().is_empty(),
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::is_plain_requirement;
+    use super::{Plain, is_plain_requirement};
+
+    #[test]
+    fn a_pin_is_one_exact_version_and_nothing_else() {
+        let read = |line: &str| {
+            let plain = Plain::parse(line)?;
+            let pin = plain.pin.map(|pin| pin.as_str().to_owned());
+            Some((plain.project.as_str().to_owned(), pin, plain.conditional))
+        };
+        let plain = |name: &str, pin: Option<&str>, conditional| {
+            Some((name.to_owned(), pin.map(str::to_owned), conditional))
+        };
+        assert_eq!(read("Flit_Core ==3.9.0"), plain("flit-core", Some("3.9.0"), false));
+        assert_eq!(read("demo[a, b] (== 1!2.0+x.1)"), plain("demo", Some("1!2.0+x.1"), false));
+        assert_eq!(read("demo===1.0; python_version < '3'"), plain("demo", Some("1.0"), true));
+        for line in ["demo==1.*", "demo==1.0,!=2", "demo>=1", "demo", "demo~=1.0"] {
+            assert_eq!(read(line), plain("demo", None, false), "{line}");
+        }
+        assert_eq!(read("demo @ https://example.org/demo"), None);
+        assert_eq!(read("demo-"), None);
+    }
 
     #[test]
     fn names_with_versions_extras_and_markers_are_plain() {

@@ -1,5 +1,5 @@
 //! The rules that a single statement must meet to be a vote (docs/TRUST.md 3.1 to 3.6, 3.8 and 3.9).
-use super::{Counts, Ignored, NotCounted, SourceClass, Vote, ignored, origin_word};
+use super::{Counts, Ignored, NotCounted, SourceClass, Vote, ignored, inputs, origin_word};
 use crate::{
     envelope::StatementId,
     policy::{Party, Policy, Role, Rule, Status},
@@ -278,7 +278,7 @@ fn disagreement(recipe: &Recipe, build: &Build, subject: &Subject) -> Option<Str
         // docs/TRUST.md 3.4: who accepts EXACT alone must not get what was set afterwards, and what was set must be said.
         "method"
     } else {
-        return None;
+        return inputs::unmet(recipe, &build.resolved_dependencies);
     };
     Some(knob.to_owned())
 }

@@ -13,7 +13,7 @@ use attest_core::{
     policy::Policy,
     recipe::Recipe,
     statement::{
-        Build, Clock, Difference, DifferenceKind, Digest, Environment, Equivalence, FromCommit, GitDigest, Method,
+        Build, Clock, Dependency, Difference, DifferenceKind, Digest, Environment, Equivalence, FromCommit, GitDigest, Method,
         Network, Origin, Outcome, Predicate, Rebuilder, RecipeKind, RecipeRef, Refusal, Source, Statement, Subject,
         Tool, Withdrawal, inputs_digest,
     },
@@ -97,6 +97,11 @@ pub(crate) fn sdist(bytes: &str) -> Vec<Source> {
     }]
 }
 
+/// A build requirement as it was installed.
+pub(crate) fn dependency(name: &str, version: &str) -> Dependency {
+    Dependency { uri: format!("pkg:pypi/{name}@{version}"), digest: digest(name).into() }
+}
+
 /// A build that meets every rule for a vote: from a commit, without network, twice, by inferred knobs.
 pub(crate) fn good_build() -> Build {
     let tool = |version: &str| Tool { version: version.to_owned(), digest: None };
@@ -128,7 +133,9 @@ pub(crate) fn good_build() -> Build {
             libc: None,
             container_image: None,
         },
-        resolved_dependencies: Vec::new(),
+        resolved_dependencies: [("setuptools", "56.0.0"), ("wheel", "0.36.2")]
+            .map(|(name, version)| dependency(name, version))
+            .into(),
         inputs_digest: digest("set by build()").into(),
         record_digest: digest("record").into(),
         rebuilt_at: "2026-11-20T10:00:00Z".to_owned(),

@@ -5,7 +5,7 @@ use attest_core::{
     merkle::LeafIndex,
     policy::GroupName,
     recipe::{Recipe, RecipeError},
-    statement::{Build, Clock, FromCommit, Method, Network, Origin, RecipeKind, Source},
+    statement::{Build, Clock, Dependency, FromCommit, Method, Network, Origin, RecipeKind, Source},
     verify::{Evidence, Place, Verdict, Wanted, WantedName, verify},
     votes::{Counts, NotCounted, SourceClass},
 };
@@ -324,6 +324,79 @@ fn a_recipe_is_inferred_by_its_text_and_not_by_its_signers_word() {
         assert!(!verdict.is_accepted());
         let why = why(&verdict, &second);
         assert!(expected(&why), "{why}");
+    }
+}
+
+/// A recipe that everybody would run, beside dependencies of another build: the tools that wrote the wheel are then not those
+/// that a reader of the recipe expects, and who replays the recipe gets others.
+#[test]
+fn an_inferred_recipe_s_requirements_are_what_was_installed() {
+    let requirements = |lines: &str| RECIPE.replace("\"setuptools<70.1\", \"wheel==0.36.2\"", lines);
+    let cases: Vec<(String, Vec<Dependency>, &str)> = vec![
+        (RECIPE.to_owned(), vec![], "requirement setuptools<70.1"),
+        (RECIPE.to_owned(), vec![dependency("wheel", "0.36.2")], "requirement setuptools<70.1"),
+        // Another version of what is pinned.
+        (
+            RECIPE.to_owned(),
+            vec![dependency("setuptools", "56.0.0"), dependency("wheel", "0.37.0")],
+            "requirement wheel==0.36.2",
+        ),
+        // Which of the two was it?
+        (
+            RECIPE.to_owned(),
+            vec![dependency("setuptools", "56.0.0"), dependency("wheel", "0.36.2"), dependency("wheel", "0.37.0")],
+            "dependency wheel",
+        ),
+        // Nothing asks for it.
+        (requirements(""), vec![dependency("evil", "1.0")], "dependency evil"),
+        // A marker may leave a requirement out, and not give it another version.
+        (
+            requirements("\"wheel==0.36.2; python_version < '4'\""),
+            vec![dependency("wheel", "0.37.0")],
+            "requirement wheel==0.36.2; python_version < '4'",
+        ),
+        // A list that nobody can look into here.
+        (
+            RECIPE.to_owned(),
+            vec![Dependency { uri: "attest:dependencies?total=101".to_owned(), digest: digest("list").into() }],
+            "dependency attest:dependencies?total=101",
+        ),
+        (
+            RECIPE.to_owned(),
+            vec![
+                Dependency { uri: "pkg:generic/wheel@0.36.2".to_owned(), digest: digest("wheel").into() },
+                dependency("setuptools", "56.0.0"),
+            ],
+            "dependency pkg:generic/wheel@0.36.2",
+        ),
+    ];
+    for (text, dependencies, expected) in cases {
+        let second = signer("nix-1").sign(&reproduced(|build| {
+            recipe(build, &text);
+            build.resolved_dependencies.clone_from(&dependencies);
+        }));
+        let verdict = with_good_second(&Rules::new(), &second);
+        assert!(!verdict.is_accepted(), "{expected}");
+        let why = why(&verdict, &second);
+        assert!(matches!(&why, NotCounted::RecipeEnvironment { knob } if knob == expected), "{why}");
+    }
+}
+
+#[test]
+fn what_requirements_require_in_turn_and_markers_leave_out_costs_no_vote() {
+    let requirements = |lines: &str| RECIPE.replace("\"setuptools<70.1\", \"wheel==0.36.2\"", lines);
+    for (lines, dependencies) in [
+        ("\"Hatch_VCS\", \"hatchling==1.27\"", &[("hatch-vcs", "0.4"), ("hatchling", "1.27.0"), ("pluggy", "1.5")][..]),
+        ("\"flit_core[x] (==3.9)\", \"tomli==1; python_version < '3.11'\"", &[("flit-core", "3.9")]),
+        ("\"demo==1.0\"", &[("demo", "1.0+cpu")]),
+        ("\"demo==1.*\"", &[("demo", "1.7")]),
+        ("", &[]),
+    ] {
+        let second = signer("nix-1").sign(&reproduced(|build| {
+            recipe(build, &requirements(lines));
+            build.resolved_dependencies = dependencies.iter().map(|(name, version)| dependency(name, version)).collect();
+        }));
+        assert!(with_good_second(&Rules::new(), &second).is_accepted(), "{lines}");
     }
 }
 

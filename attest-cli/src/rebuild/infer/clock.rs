@@ -34,22 +34,24 @@ pub(super) fn infer(generator: &Generator, wheel: &Wheel, sdist: &Tree, guesses:
     if one && !constant {
         return Time { clock: Clock::SourceDateEpoch, source_date_epoch: Some(first), ..real };
     }
-    if !one && generator.by_setuptools() {
-        let stamp = wheel.metadata("WHEEL").and_then(|member| zip_seconds(member.dos_time));
+    if one {
+        return real;
+    }
+    let stamp = wheel.metadata("WHEEL").and_then(|member| zip_seconds(member.dos_time));
+    // What a backend generates has its constant, or shows the builder's clock, as with setuptools and meson-python.
+    let by_clock = generator.by_setuptools() || stamp.is_some_and(|stamp| !BACKEND_CONSTANTS.contains(&stamp));
+    if by_clock && generator.family != Family::Flit {
         let (ticks, stamp) = match stamp.and_then(|stamp| ticks(wheel, sdist, stamp)) {
             Some((ticks, last)) => (ticks, Some(last)),
             None => (Vec::new(), stamp),
         };
         return Time { clock: Clock::Replayed, stamp, ticks, ..real };
     }
-    if !one && generator.family == Family::Flit {
-        let zone = zone::infer(&time_samples(wheel, sdist));
-        if zone.is_none() {
-            guesses.push("no known time zone explains the wheel's times".to_owned());
-        }
-        return Time { zone: zone.unwrap_or("UTC").to_owned(), ..real };
+    let zone = zone::infer(&time_samples(wheel, sdist));
+    if zone.is_none() {
+        guesses.push("no known time zone explains the wheel's times".to_owned());
     }
-    real
+    Time { zone: zone.unwrap_or("UTC").to_owned(), ..real }
 }
 
 /// The times of generated files, in the order in which the build asked for them. A module that shows the time it has in the

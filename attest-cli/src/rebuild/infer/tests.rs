@@ -55,6 +55,22 @@ fn several_times_from_setuptools_mean_that_the_clock_is_replayed() {
 }
 
 #[test]
+fn a_backend_that_writes_the_time_of_its_build_has_it_replayed_whatever_its_name() {
+    let mut parts = fixture::wheel("meson");
+    parts[0].time = TIME - 1;
+    let recipe = recipe(&parts, &[("demo/core.py", "x = 1\n")]);
+    assert_eq!((recipe.time.clock, recipe.time.stamp), (Clock::Replayed, Some(SECONDS)));
+}
+
+#[test]
+fn local_times_beside_a_constant_give_the_zone_whatever_the_backend() {
+    let mut parts = at(fixture::wheel("poetry 1.0.10"), YEAR_2016);
+    parts[0].time = dos((2024, 2, 26), (0, 17, 32));
+    let recipe = recipe(&parts, &[("src/demo/core.py", "x = 1\n")]);
+    assert_eq!((recipe.time.clock, recipe.time.zone.as_str()), (Clock::Real, "CET-1CEST,M3.5.0,M10.5.0/3"));
+}
+
+#[test]
 fn generated_files_of_several_times_mean_that_the_clock_ticked() {
     let mut parts = fixture::wheel("setuptools (84.2.1)");
     parts[3].time = TIME + 1;
