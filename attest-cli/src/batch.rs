@@ -262,6 +262,7 @@ impl<'a> Batch<'a> {
             source: finished.source,
             backend: finished.backend,
             took: Duration::try_from_secs_f64(finished.seconds).ok()?,
+            building: None,
         })
     }
 

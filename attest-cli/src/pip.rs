@@ -154,8 +154,11 @@ impl Pip {
     /// The newest release that pip would install here from a wheel.
     pub(crate) fn newest(&self, project: &ProjectName) -> anyhow::Result<Version> {
         let mut pip = module(&self.python, "pip");
-        pip.args(["install", "--dry-run", "--ignore-installed", "--no-deps", "--quiet", "--report", "-"])
-            .args(["--only-binary", ":all:", project.as_str()]);
+        pip.args(["install", "--dry-run", "--ignore-installed", "--no-deps", "--quiet", "--report", "-"]).args([
+            "--only-binary",
+            ":all:",
+            project.as_str(),
+        ]);
         let report = succeed(pip.stdin(Stdio::null()).output()?)
             .with_context(|| format!("expected pip to find a release of {}", project.as_str()))?;
         let pins = pin::from_report(&report)?;

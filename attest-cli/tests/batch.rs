@@ -17,9 +17,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use attest_core::artifact::ArtifactDigest;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use fake_log::{Conduct as LogConduct, FakeLog};
-use index::{Conduct, Index, line, wheel_of, write};
-use serde_json::Value;
+use index::{Conduct, Index, PROVENANCE, TOOL, line, wheel_of, write};
+use serde_json::{Value, json};
 
 /// A folder, and an index of its own.
 struct Scene {
@@ -367,6 +368,72 @@ fn a_project_a_url_and_all_files_of_a_release_are_targets() {
     let wrong = format!("{url}#sha256={}", ArtifactDigest::of(b"wrong"));
     let output = scene.rebuild(&[&wrong]);
     assert_eq!(output.status.code(), Some(4), "{}", text(&output));
+}
+
+#[test]
+fn a_printed_recipe_has_what_only_the_projects_hooks_ask_for() {
+    let scene = Scene::new();
+    scene.index.publish(TOOL, 0.0, &[]);
+    scene.index.publish_asking("good", "'tool>=1'", 0.0, &[]);
+    let output = scene.rebuild(&["good==1.0", "--print-recipe"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("build = [\"tool>=1\"]"), "{}", text(&output));
+    assert!(!scene.path("results").exists());
+    // It is the one that a rebuild follows.
+    write(&scene.path("recipe.toml"), &output.stdout);
+    let output = scene.rebuild(&["good==1.0", "--recipe", "recipe.toml"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    // What cannot even be asked is printed as far as the wheel tells.
+    scene.index.publish_asking("bad", "1 / 0", 0.0, &[]);
+    let output = scene.rebuild(&["bad==1.0", "--print-recipe"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert!(text(&output).contains("what its hooks ask for is not in the recipe"), "{}", text(&output));
+}
+
+/// What a certificate of a publisher's attestation says, in Fulcio's extension of this number.
+fn extension(number: u8, text: &str) -> Vec<u8> {
+    let length = u8::try_from(text.len()).unwrap();
+    let oid = [0x06, 0x0a, 0x2b, 0x06, 0x01, 0x04, 0x01, 0x83, 0xbf, 0x30, 0x01, number];
+    [&oid[..], &[0x04, length + 2, 0x0c, length], text.as_bytes()].concat()
+}
+
+#[test]
+fn what_a_publishers_attestation_names_is_recorded_and_an_index_that_lies_about_it_changes_no_verdict() {
+    let scene = Scene::new();
+    let wheel = scene.index.publish("good", 0.0, &[]);
+    let commit = "65486e4383f9f411da95937451205d3c7b61b9e1";
+    let certificate = [extension(12, "https://forge.example/demo/good"), extension(13, commit)].concat();
+    let about = |digest: ArtifactDigest| {
+        let statement = json!({ "subject": [{ "name": "good", "digest": { "sha256": digest } }] }).to_string();
+        let attestation = json!({
+            "verification_material": { "certificate": STANDARD.encode(&certificate) },
+            "envelope": { "statement": STANDARD.encode(statement), "signature": "" },
+        });
+        let bundle = json!({ "publisher": { "kind": "GitHub" }, "attestations": [attestation] });
+        json!({ "version": 1, "attestation_bundles": [bundle] }).to_string().into_bytes()
+    };
+    let file = format!("{}{PROVENANCE}", wheel_of("good"));
+    scene.index.add("good", &file, &about(ArtifactDigest::of(&wheel)));
+    let claims = |arguments: &[&str]| {
+        let (code, document) = scene.json(&[&["good==1.0", "--fresh"], arguments].concat());
+        assert_eq!(code, Some(0), "{document:#}");
+        document["results"][0]["lineage"].clone()
+    };
+    let found = claims(&[]);
+    assert_eq!(found["claims"]["commit"], commit, "{found:#}");
+    assert!(found["notes"][0].as_str().unwrap().contains("not verified"), "{found:#}");
+
+    // About another file; no attestation at all; more than anybody reads.
+    let mut endless = about(ArtifactDigest::of(&wheel));
+    endless.resize(2 << 20, b' ');
+    for (bytes, words) in
+        [(about(ArtifactDigest::of(b"other")), ""), (b"<html>".to_vec(), ""), (endless, "cannot be had")]
+    {
+        scene.index.swap("good", &file, &bytes);
+        let found = claims(&[]);
+        assert!(found["claims"].is_null(), "{found:#}");
+        assert!(found["notes"].to_string().contains(words), "{found:#}");
+    }
 }
 
 #[test]

@@ -8,8 +8,8 @@ use attest_core::{
     envelope::{Envelope, Signature, StatementId, pae},
     key::ed25519::SecretKey,
     statement::{
-        Build, Clock, Dependency, Digest, Environment, FromCommit, Method, Network, Origin, Outcome, Predicate, Rebuilder,
-        RecipeKind, RecipeRef, Refusal, Source, Statement, Subject, Tool, Withdrawal, inputs_digest,
+        Build, Clock, Dependency, Digest, Environment, FromCommit, Method, Network, Origin, Outcome, Predicate,
+        Rebuilder, RecipeKind, RecipeRef, Refusal, Source, Statement, Subject, Tool, Withdrawal, inputs_digest,
     },
 };
 

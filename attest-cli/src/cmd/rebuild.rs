@@ -194,7 +194,13 @@ fn print_recipes(args: &Args, workshop: &Workshop, out: &Output) -> anyhow::Resu
                     continue;
                 }
             };
-            let recipe = workshop.infer(&pinned)?;
+            let (recipe, failed) = workshop.infer(&pinned, &|text| out.note(text))?;
+            if let Some(error) = failed {
+                out.warning(format!(
+                    "{}: what its hooks ask for is not in the recipe: {error}",
+                    pinned.name().as_str()
+                ));
+            }
             if out.is_json() {
                 documents.push(serde_json::to_value(&recipe)?);
             } else {
@@ -376,6 +382,7 @@ pub(super) fn document(outcome: &Outcome) -> serde_json::Value {
         "differencesTotal": record.differences_total,
         "differences": record.differences,
         "seconds": outcome.took.as_secs_f64(),
+        "buildSeconds": outcome.building.map(|building| building.as_secs_f64()),
         "folder": outcome.folder.path(),
     })
 }

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use attest_core::artifact::ArtifactDigest;
@@ -26,6 +26,7 @@ use crate::sandbox::load::Elsewhere;
 use crate::sandbox::{Isolation, Limits};
 
 mod sdist;
+mod settle;
 
 /// Hooks may name requirements only when others are installed; more rounds than this are a loop.
 const MAX_ROUNDS: usize = 4;
@@ -65,6 +66,8 @@ pub(crate) struct Probe {
     interpreter: Interpreter,
     inventory: Option<Inventory>,
     environment: Installed,
+    /// How long the build took.
+    took: Duration,
     /// What came out, or how the project failed.
     pub(crate) built: Result<Built, String>,
 }
@@ -80,6 +83,8 @@ pub(crate) struct Attempt {
     pub(crate) inventory: Option<Inventory>,
     /// What came out, or how the project failed.
     pub(crate) built: Result<(Built, Built), String>,
+    /// How long the builds took that count: all else is ours.
+    pub(crate) building: Duration,
     /// The recipe as somebody gave it; nothing where it was inferred.
     pub(crate) given: Option<Given>,
     /// What such a recipe builds with and the source does not ask for.
@@ -128,7 +133,9 @@ impl Bench<'_> {
             let lock = Lock::resolve(&pip, self.index, &requirements.build, requirements.cutoff.as_deref())?;
             let environment = lock.environment(&pip, self.cache, self.isolation)?;
             (self.progress)("building once");
+            let start = Instant::now();
             let step = self.builder(&recipe, &interpreter).build(environment.path(), Order::Forward);
+            let took = start.elapsed();
             let built = match project_s_own(step)? {
                 Ok(Step::Asks(lines)) if round < MAX_ROUNDS => {
                     round += 1;
@@ -140,7 +147,7 @@ impl Bench<'_> {
                 Ok(Step::Built(built)) => Ok(built),
                 Err(error) => Err(error),
             };
-            return Ok(Probe { recipe, lock, interpreter, inventory, environment, built });
+            return Ok(Probe { recipe, lock, interpreter, inventory, environment, took, built });
         }
     }
 
@@ -148,7 +155,8 @@ impl Bench<'_> {
     /// is late enough already. Anything else with the time in it could come out the same twice within one tick.
     pub(crate) fn repeat(&self, probe: Probe, published: ArtifactDigest) -> anyhow::Result<Attempt> {
         let is_published = probe.is(published);
-        let Probe { recipe, lock, interpreter, inventory, environment, built } = probe;
+        let Probe { recipe, lock, interpreter, inventory, environment, took, built } = probe;
+        let mut building = took;
         let built = match built {
             Ok(first) => {
                 if !is_published {
@@ -156,7 +164,9 @@ impl Bench<'_> {
                 }
                 (self.progress)(&format!("building {AGAIN}"));
                 let _elsewhere = Elsewhere::begin();
+                let start = Instant::now();
                 let step = self.builder(&recipe, &interpreter).build(environment.path(), Order::Reversed);
+                building += start.elapsed();
                 match project_s_own(step)? {
                     Ok(Step::Built(second)) => Ok((first, second)),
                     Ok(Step::Asks(lines)) => Err(BuildError::Wavers { asks: lines.join(", ") }.to_string()),
@@ -165,7 +175,7 @@ impl Bench<'_> {
             }
             Err(error) => Err(error),
         };
-        Ok(Attempt { recipe, lock, inventory, built, given: None, foreign: None })
+        Ok(Attempt { recipe, lock, inventory, built, building, given: None, foreign: None })
     }
 
     /// Into the progress and the log.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use attest_core::recipe::Recipe;
@@ -28,6 +29,9 @@ pub(crate) struct Supplies<'a> {
     pub(crate) image_layout: Option<&'a Path>,
 }
 
+/// Two builds, and how long they took together.
+type Twice = (Built, Built, Duration);
+
 impl Bench<'_> {
     /// Fetches what the recipe says, and builds twice as it says.
     pub(crate) fn follow(&self, given: &Given, supplies: Supplies<'_>) -> anyhow::Result<Attempt> {
@@ -51,7 +55,9 @@ impl Bench<'_> {
             None => self.run_hooks(&recipe, &pip, &lock),
         };
         let built = project_s_own(built)?;
-        Ok(Attempt { recipe, lock, inventory, built, given: Some(given.clone()), foreign })
+        let building = built.as_ref().map_or(Duration::ZERO, |(_, _, building)| *building);
+        let built = built.map(|(first, second, _)| (first, second));
+        Ok(Attempt { recipe, lock, inventory, built, building, given: Some(given.clone()), foreign })
     }
 
     fn lock(&self, given: &Given, pip: &Pip, supplies: Supplies<'_>) -> anyhow::Result<Lock> {
@@ -70,7 +76,7 @@ impl Bench<'_> {
         }
     }
 
-    fn run_hooks(&self, recipe: &Recipe, pip: &Pip, lock: &Lock) -> anyhow::Result<(Built, Built)> {
+    fn run_hooks(&self, recipe: &Recipe, pip: &Pip, lock: &Lock) -> anyhow::Result<Twice> {
         let environment = lock.environment(pip, self.cache, self.isolation)?;
         let builder = self.builder(recipe, &pip.settings().interpreter);
         let build = |order| match builder.build(environment.path(), order)? {
@@ -81,13 +87,17 @@ impl Bench<'_> {
     }
 
     /// The second build must not see the same time, or a clock in the wheel would go unnoticed.
-    fn twice(&self, doing: &str, build: impl Fn(Order) -> anyhow::Result<Built>) -> anyhow::Result<(Built, Built)> {
+    fn twice(&self, doing: &str, build: impl Fn(Order) -> anyhow::Result<Built>) -> anyhow::Result<Twice> {
         (self.progress)(&format!("{doing} once"));
+        let start = Instant::now();
         let first = build(Order::Forward)?;
+        let once = start.elapsed();
         wait_for_next_tick();
         (self.progress)(&format!("{doing} {AGAIN}"));
         let _elsewhere = Elsewhere::begin();
-        Ok((first, build(Order::Reversed)?))
+        let start = Instant::now();
+        let second = build(Order::Reversed)?;
+        Ok((first, second, once + start.elapsed()))
     }
 
     fn run_script(
@@ -96,7 +106,7 @@ impl Bench<'_> {
         text: &[u8],
         (pip, lock): (&Pip, &Lock),
         supplies: Supplies<'_>,
-    ) -> anyhow::Result<(Built, Built)> {
+    ) -> anyhow::Result<Twice> {
         let recipe = given.recipe();
         let Some(custom) = &recipe.custom else {
             bail!("expected a script with a recipe that names it");

@@ -10,9 +10,9 @@ use attest_core::artifact::{ArtifactDigest, ProjectName, Version, WheelName};
 use attest_core::recipe::Files;
 use attest_core::statement::{self, Digest, FromCommit, Origin};
 
-use super::git::address::{AddressError, GitAddress};
+use super::git::address::{AddressError, GitAddress, RepositoryUrl};
 use super::git::checkout::Checkout;
-use super::git::repository::Repository;
+use super::git::repository::{Found, Repository};
 use super::git::{Git, GitLimits, forge};
 use super::sdist;
 use super::target::Published;
@@ -207,6 +207,18 @@ pub(crate) fn checkout(address: &GitAddress, published: &Published, cache: &Path
     let found = repository.find(address, &published.name)?;
     let name = format!("{} ({})", found.name, found.commit);
     Checkout::new(&repository, found).with_context(|| format!("cannot build from {name}"))
+}
+
+/// Whether an address still leads to the commit that an older result was made from: tags and branches move, and a tag may have
+/// come that is nearer to the version. A repository that does not answer leads nowhere.
+pub(crate) fn still_leads(address: &GitAddress, to: &statement::Source, wheel: &WheelName, cache: &Path) -> bool {
+    let statement::Source::Git { uri, r#ref, digest, .. } = to else { return false };
+    let found = || -> anyhow::Result<Found> {
+        let git = Git::find(GitLimits::default())?;
+        let url = RepositoryUrl::parse(uri.strip_prefix("git+").unwrap_or(uri))?;
+        Ok(Repository::fetch(&git, &url, cache)?.find(address, wheel)?)
+    };
+    found().is_ok_and(|found| found.name == *r#ref && found.commit.as_str() == digest.git_commit)
 }
 
 fn is_sdist_of(file: &IndexFile, wheel: &WheelName) -> bool {

@@ -24,7 +24,7 @@ use super::recipes::{RecipeSpec, Store};
 use super::record::BuildRecord;
 use super::result::ResultFolder;
 use super::search;
-use super::source::{Source, Wanted};
+use super::source::{self, Source, Wanted};
 use super::target::{Pinned, Pinning, Published, Selected, Target};
 use crate::exit::Failure;
 use crate::index::Index;
@@ -108,6 +108,8 @@ pub(crate) struct Outcome {
     pub(crate) backend: String,
     /// How long all of it took.
     pub(crate) took: Duration,
+    /// How much of that the two builds took; nothing where it is not remembered.
+    pub(crate) building: Option<Duration>,
 }
 
 impl Workshop {
@@ -161,11 +163,17 @@ impl Workshop {
         self.conclude(&case, source, attempt)
     }
 
-    /// The recipe that would be followed; nothing is built.
-    pub(crate) fn infer(&self, target: &Pinned) -> anyhow::Result<Recipe> {
+    /// The recipe that would be followed first; nothing is built. What the project's hooks ask for is in it; where they fail,
+    /// that is said, and what was read off the wheel is all there is.
+    pub(crate) fn infer(&self, target: &Pinned, progress: &dyn Fn(&str)) -> anyhow::Result<(Recipe, Option<String>)> {
         let published = target.open(&self.index)?;
         let source = Source::open(self.options.source.as_ref(), &published, &self.index, &self.options.cache)?;
-        Ok(infer::infer(&published.name, &published.wheel, source.tree(), published.uploaded.clone())?)
+        let recipe = infer::infer(&published.name, &published.wheel, source.tree(), published.uploaded.clone())?;
+        let log = tempfile::NamedTempFile::new()?;
+        Ok(match self.bench(&source, log.path(), progress).settle(recipe.clone())? {
+            Ok(settled) => (settled, None),
+            Err(error) => (recipe, Some(error)),
+        })
     }
 
     /// Compares, keeps and says what came out.
@@ -191,6 +199,7 @@ impl Workshop {
             source: source.name(),
             backend,
             took: case.start.elapsed(),
+            building: Some(attempt.building),
         })
     }
 
@@ -214,15 +223,24 @@ impl Workshop {
     /// Whether the source of an older result is still the one that would be taken.
     pub(crate) fn has_source(&self, record: &BuildRecord, wheel: &WheelName) -> bool {
         let listed = || self.index.project(&wheel.project).unwrap_or_default();
-        // An sdist that the user names is among the inputs.
-        matches!(self.options.source, Some(Wanted::Sdist(_)))
-            || record.source.iter().all(|source| match source {
-                statement::Source::Sdist { name, digest, .. } => {
-                    listed().iter().any(|file| file.name == *name && file.digest == Some(digest.sha256))
-                }
-                // A branch moves.
-                statement::Source::Git { r#ref, .. } => !r#ref.starts_with("refs/heads/"),
-            })
+        let commit = match &self.options.source {
+            Some(Wanted::Git(address)) => Some(address),
+            _ => self.options.commit.as_ref(),
+        };
+        let mut of_git = false;
+        let same = record.source.iter().all(|source| match source {
+            // An sdist that the user names is among the inputs.
+            statement::Source::Sdist { .. } if matches!(self.options.source, Some(Wanted::Sdist(_))) => true,
+            statement::Source::Sdist { name, digest, .. } => {
+                listed().iter().any(|file| file.name == *name && file.digest == Some(digest.sha256))
+            }
+            git @ statement::Source::Git { .. } => {
+                of_git = true;
+                commit.is_some_and(|address| source::still_leads(address, git, wheel, &self.options.cache))
+            }
+        });
+        // An sdist that was not what the commit gave names none: another commit may give it.
+        same && (of_git || commit.is_none())
     }
 
     /// Where the result about a wheel goes.

@@ -6,6 +6,10 @@ import time
 import zipfile
 
 
+def get_requires_for_build_wheel(config_settings=None):
+    return [@ASKS@]
+
+
 def build_wheel(out, config_settings=None, metadata_directory=None):
     time.sleep(@SLEEP@)
     name = "@NAME@-1.0-py3-none-any.whl"

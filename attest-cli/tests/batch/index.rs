@@ -19,6 +19,12 @@ use serde_json::json;
 const BACKEND: &str = include_str!("backend.py");
 const PYPROJECT: &str = "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n";
 
+/// Behind a file's name: its attestations (PEP 740), which a page links and does not list.
+pub(crate) const PROVENANCE: &str = ".provenance";
+
+/// A project that others are built with: older than they are.
+pub(crate) const TOOL: &str = "tool";
+
 /// How a project's page is answered.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Conduct {
@@ -64,7 +70,12 @@ impl Index {
     /// `NAME` 1.0: an sdist whose build takes `sleep` seconds, and the wheel that an honest build of it gives, with the
     /// publisher's surprises in it.
     pub(crate) fn publish(&self, name: &str, sleep: f64, surprises: &[&str]) -> Vec<u8> {
-        let backend = BACKEND.replace("@NAME@", name).replace("@SLEEP@", &sleep.to_string());
+        self.publish_asking(name, "", sleep, surprises)
+    }
+
+    /// The same, of a project whose hook asks for requirements: Python's words for them.
+    pub(crate) fn publish_asking(&self, name: &str, asks: &str, sleep: f64, surprises: &[&str]) -> Vec<u8> {
+        let backend = BACKEND.replace("@NAME@", name).replace("@ASKS@", asks).replace("@SLEEP@", &sleep.to_string());
         let sdist = sdist(name, &backend);
         let folder = tempfile::tempdir().unwrap();
         let script = folder.path().join("backend.py");
@@ -178,14 +189,17 @@ fn answer(parts: &[&str], projects: &Mutex<HashMap<String, Project>>) -> (u16, &
         Conduct::Honest | Conduct::OtherBytes | Conduct::Redirect => {}
     }
     let file = |(file, bytes): &(String, Vec<u8>)| {
+        let provenance = format!("{file}{PROVENANCE}");
+        let has_provenance = files.iter().any(|(other, _)| *other == provenance);
         json!({
             "filename": file,
             "url": format!("../../files/{name}/{file}"),
             "hashes": { "sha256": ArtifactDigest::of(bytes) },
-            "upload-time": "2024-02-26T00:00:00Z",
+            "upload-time": if *name == TOOL { "2024-01-01T00:00:00Z" } else { "2024-02-26T00:00:00Z" },
+            "provenance": has_provenance.then(|| format!("../../files/{name}/{provenance}")),
         })
     };
-    let files: Vec<_> = files.iter().map(file).collect();
+    let files: Vec<_> = files.iter().filter(|(file, _)| !file.ends_with(PROVENANCE)).map(file).collect();
     let page = json!({ "meta": { "api-version": "1.1" }, "name": name, "versions": ["1.0"], "files": files });
     (200, PAGE, page.to_string().into_bytes())
 }

@@ -149,6 +149,48 @@ fn a_statement_about_a_commit_is_replayed_from_that_commit_and_from_no_other_tha
 }
 
 #[test]
+fn a_kept_result_stands_while_its_tag_leads_to_its_commit_and_is_built_again_when_it_moved() {
+    if !has_git() {
+        return;
+    }
+    let forge = Forge::new();
+    let sdist = forge.path("demo-1.0.tar.gz");
+    let kept = |arguments: &[&str]| {
+        let output = forge.rebuild(arguments);
+        assert!(output.status.code().is_some_and(|code| code <= 1), "{}", text(&output));
+        text(&output).contains("kept from an earlier run")
+    };
+    let move_tag = || {
+        fs::write(forge.path("project/core.py"), "x = 2\n").unwrap();
+        forge.git(&["commit", "--quiet", "--all", "-m", "another release"]);
+        forge.git(&["tag", "--force", "v1.0"]);
+    };
+    let from_git = ["--source", &format!("git+{URL}")];
+    assert!(!kept(&from_git));
+    assert!(kept(&from_git));
+    // What else happens in the repository is no concern of this release.
+    forge.git(&["commit", "--quiet", "--allow-empty", "-m", "later"]);
+    assert!(kept(&from_git));
+    move_tag();
+    assert!(!kept(&from_git));
+
+    forge.git(&["tag", "--force", "v1.0", "v1.0~2"]);
+    let sdist = forge.path("demo-1.0.tar.gz");
+    let from_sdist = ["--source", sdist.to_str().unwrap(), "--commit", &format!("git+{URL}@v1.0")];
+    assert!(!kept(&from_sdist));
+    assert!(kept(&from_sdist));
+    assert_eq!(forge.result("build.json")["source"].as_array().unwrap().len(), 2);
+    forge.git(&["tag", "--force", "v1.0", "main"]);
+    assert!(!kept(&from_sdist));
+    assert_eq!(forge.result("build.json")["source"].as_array().unwrap().len(), 1, "the commit does not give the sdist");
+
+    // Nor is one kept that nobody can look up any more.
+    fs::rename(forge.path("project"), forge.path("gone")).unwrap();
+    let output = forge.rebuild(&from_sdist);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+}
+
+#[test]
 fn an_sdist_that_a_commit_gives_names_it_and_one_with_a_file_more_does_not() {
     if !has_git() {
         return;

@@ -78,9 +78,8 @@ mod tests {
             let pin = plain.pin.map(|pin| pin.as_str().to_owned());
             Some((plain.project.as_str().to_owned(), pin, plain.conditional))
         };
-        let plain = |name: &str, pin: Option<&str>, conditional| {
-            Some((name.to_owned(), pin.map(str::to_owned), conditional))
-        };
+        let plain =
+            |name: &str, pin: Option<&str>, conditional| Some((name.to_owned(), pin.map(str::to_owned), conditional));
         assert_eq!(read("Flit_Core ==3.9.0"), plain("flit-core", Some("3.9.0"), false));
         assert_eq!(read("demo[a, b] (== 1!2.0+x.1)"), plain("demo", Some("1!2.0+x.1"), false));
         assert_eq!(read("demo===1.0; python_version < '3'"), plain("demo", Some("1.0"), true));

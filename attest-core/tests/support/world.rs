@@ -13,9 +13,9 @@ use attest_core::{
     policy::Policy,
     recipe::Recipe,
     statement::{
-        Build, Clock, Dependency, Difference, DifferenceKind, Digest, Environment, Equivalence, FromCommit, GitDigest, Method,
-        Network, Origin, Outcome, Predicate, Rebuilder, RecipeKind, RecipeRef, Refusal, Source, Statement, Subject,
-        Tool, Withdrawal, inputs_digest,
+        Build, Clock, Dependency, Difference, DifferenceKind, Digest, Environment, Equivalence, FromCommit, GitDigest,
+        Method, Network, Origin, Outcome, Predicate, Rebuilder, RecipeKind, RecipeRef, Refusal, Source, Statement,
+        Subject, Tool, Withdrawal, inputs_digest,
     },
     time::Timestamp,
     verify::{Asking, Connection, Evidence, LogView, LoggedEntry, Verdict, Wanted, WantedName, verify},

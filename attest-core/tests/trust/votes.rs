@@ -394,7 +394,8 @@ fn what_requirements_require_in_turn_and_markers_leave_out_costs_no_vote() {
     ] {
         let second = signer("nix-1").sign(&reproduced(|build| {
             recipe(build, &requirements(lines));
-            build.resolved_dependencies = dependencies.iter().map(|(name, version)| dependency(name, version)).collect();
+            build.resolved_dependencies =
+                dependencies.iter().map(|(name, version)| dependency(name, version)).collect();
         }));
         assert!(with_good_second(&Rules::new(), &second).is_accepted(), "{lines}");
     }
