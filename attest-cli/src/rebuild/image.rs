@@ -18,6 +18,7 @@ use crate::{cache, files};
 mod engine;
 mod layout;
 mod unpack;
+mod zstd;
 
 pub(crate) use engine::Engine;
 use layout::Layout;

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use super::unpack::UnpackError;
+use super::zstd::Frames;
 use crate::files::{self, FileError};
 
 /// The biggest manifest, index or configuration.
@@ -80,7 +81,7 @@ pub(crate) enum LayoutError {
         found: u64,
     },
     /// A layer in another form.
-    #[error("expected layers as tar or gzip, found {found:?}")]
+    #[error("expected layers as tar, gzip or zstd, found {found:?}")]
     MediaType {
         /// As given.
         found: String,
@@ -123,7 +124,15 @@ pub(crate) struct Layer {
     /// Of the blob.
     pub(crate) digest: ArtifactDigest,
     size: u64,
-    gzip: bool,
+    form: Form,
+}
+
+/// How a layer's tar is compressed.
+#[derive(Clone, Copy, Debug)]
+enum Form {
+    Tar,
+    Gzip,
+    Zstd,
 }
 
 #[derive(Deserialize)]
@@ -232,10 +241,10 @@ impl Layout {
             return Err(LayoutError::Size { expected: layer.size, found });
         }
         let mut hashed = Hashed { inner: BufReader::new(file), hasher: Sha256::new() };
-        if layer.gzip {
-            apply(&mut MultiGzDecoder::new(&mut hashed))?;
-        } else {
-            apply(&mut hashed)?;
+        match layer.form {
+            Form::Tar => apply(&mut hashed)?,
+            Form::Gzip => apply(&mut MultiGzDecoder::new(&mut hashed))?,
+            Form::Zstd => apply(&mut Frames::new(BufReader::new(&mut hashed)))?,
         }
         io::copy(&mut hashed, &mut io::sink())?;
         let found = ArtifactDigest::from_bytes(hashed.hasher.finalize().into());
@@ -245,12 +254,15 @@ impl Layout {
 
 impl Layer {
     fn read(descriptor: &Descriptor) -> Result<Self, LayoutError> {
-        let gzip = match descriptor.media_type.as_str() {
-            "application/vnd.oci.image.layer.v1.tar" => false,
-            "application/vnd.oci.image.layer.v1.tar+gzip" | "application/vnd.docker.image.rootfs.diff.tar.gzip" => true,
+        let form = match descriptor.media_type.as_str() {
+            "application/vnd.oci.image.layer.v1.tar" => Form::Tar,
+            "application/vnd.oci.image.layer.v1.tar+gzip" | "application/vnd.docker.image.rootfs.diff.tar.gzip" => {
+                Form::Gzip
+            }
+            "application/vnd.oci.image.layer.v1.tar+zstd" => Form::Zstd,
             other => return Err(LayoutError::MediaType { found: other.to_owned() }),
         };
-        Ok(Self { digest: descriptor.sha256()?, size: descriptor.size, gzip })
+        Ok(Self { digest: descriptor.sha256()?, size: descriptor.size, form })
     }
 }
 

@@ -192,6 +192,30 @@ fn an_image_is_unpacked_by_the_digest_of_its_manifest_or_of_an_index_of_them() {
 }
 
 #[test]
+fn a_layer_of_zstd_is_unpacked_and_held_to_its_digest() {
+    let tar = layer(&[file("bin/tool", "x")]);
+    let (scene, digest) = Scene::new(&tar, |_, _| {});
+    let frames = |tar: &[u8]| ruzstd::encoding::compress_to_vec(tar, ruzstd::encoding::CompressionLevel::Fastest);
+    // As several frames, which is how layers are made that can be fetched by pieces.
+    let bytes = [frames(&tar[..700]), frames(&tar[700..])].concat();
+    let blob = scene.blob(&bytes);
+    let mut manifest: Value = serde_json::from_slice(&fs::read(scene.path(digest)).unwrap()).unwrap();
+    let layer = &mut manifest["layers"][0];
+    layer["mediaType"] = json!("application/vnd.oci.image.layer.v1.tar+zstd");
+    (layer["digest"], layer["size"]) = (json!(format!("sha256:{blob}")), json!(bytes.len()));
+    let digest = scene.blob(manifest.to_string().as_bytes());
+    let (_cache, path) = scene.unpack(digest);
+    assert_eq!(fs::read_to_string(path.unwrap().join("root/bin/tool")).unwrap(), "x");
+
+    let mut other = bytes.clone();
+    *other.last_mut().unwrap() ^= 1;
+    fs::write(scene.path(blob), other).unwrap();
+    let (cache, end) = scene.unpack(digest);
+    assert!(end.is_err());
+    assert_eq!(fs::read_dir(cache.path().join("images")).unwrap().count(), 0);
+}
+
+#[test]
 fn blobs_with_other_digests_and_documents_of_two_kinds_are_refused_and_leave_nothing() {
     let tar = layer(&[file("bin/tool", "x")]);
     let (scene, digest) = Scene::new(&tar, |_, _| {});
@@ -216,7 +240,7 @@ fn blobs_with_other_digests_and_documents_of_two_kinds_are_refused_and_leave_not
         ("manifest", "/layers", json!([]), "an image with layers"),
         ("manifest", "/layers/0/digest", json!("md5:00"), "sha256:HEX"),
         ("manifest", "/layers/0/digest", json!("sha256:../../x"), "sha256:HEX"),
-        ("manifest", "/layers/0/mediaType", json!("x+zstd"), "tar or gzip"),
+        ("manifest", "/layers/0/mediaType", json!("x+zstd"), "tar, gzip or zstd"),
         ("config", "/architecture", json!("s390x"), "linux/s390x"),
         ("config", "/config/Env", json!(["-i"]), "NAME=VALUE"),
     ];
