@@ -15,7 +15,7 @@ use crate::pip::Interpreter;
 use crate::run;
 use crate::sandbox::{Isolation, Job, Limits, Room, RoomFolder};
 
-const PROBE: &str = include_str!("probe.py");
+const PROBE: &str = concat!(include_str!("../interpreter.py"), include_str!("probe.py"));
 /// The biggest answer of the probe.
 const MAX_PROBE: usize = 64 << 10;
 
@@ -61,7 +61,7 @@ struct Probe {
     reached: Vec<String>,
     python: Part,
     zlib: Part,
-    libc: Part,
+    libc: Option<Part>,
     platform: String,
     kernel: String,
     programs: Vec<Program>,
@@ -70,12 +70,12 @@ struct Probe {
 #[derive(Deserialize)]
 struct Part {
     version: String,
-    digest: Option<ArtifactDigest>,
+    sha256: Option<ArtifactDigest>,
 }
 
 impl From<Part> for Tool {
     fn from(part: Part) -> Self {
-        Self { version: part.version, digest: part.digest.map(|sha256| Digest { sha256 }) }
+        Self { version: part.version, digest: part.sha256.map(|sha256| Digest { sha256 }) }
     }
 }
 
@@ -128,7 +128,7 @@ impl Inventory {
             network: if closed { Network::None } else { Network::Open },
             python: probe.python.into(),
             zlib: probe.zlib.into(),
-            libc: Some(probe.libc).filter(|libc| !libc.version.is_empty()).map(Tool::from),
+            libc: probe.libc.map(Tool::from),
             platform: probe.platform,
             kernel: probe.kernel,
             programs: probe.programs,

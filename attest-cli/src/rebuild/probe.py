@@ -1,32 +1,8 @@
 """Looks at the room before project code runs: what is in it that builds, and whether a network can be reached."""
 
-import hashlib
-import json
-import os
-import platform
 import shutil
 import socket
 import subprocess
-import sys
-import zlib
-
-
-def digest(path):
-    with open(path, "rb") as file:
-        return hashlib.sha256(file.read()).hexdigest()
-
-
-def mapped(part):
-    """The digest of the shared library that this process really uses, if it is one."""
-    try:
-        with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as maps:
-            paths = sorted({line.split(None, 5)[5].strip() for line in maps if "/" in line})
-    except OSError:
-        return None
-    for path in paths:
-        if os.path.basename(path).startswith(part):
-            return digest(path)
-    return None
 
 
 def reached(port):
@@ -82,19 +58,14 @@ def programs():
     ]
 
 
-variant = getattr(zlib, "ZLIBNG_VERSION", None)
-libc = platform.libc_ver()
-libpython = mapped("libpython")
 with open(sys.argv[1], "w", encoding="utf-8") as file:
     json.dump(
-        {
-            "reached": reached(int(sys.argv[2])),
-            "python": {"version": platform.python_implementation() + " " + platform.python_version(), "digest": libpython or digest(os.path.realpath(sys.executable))},
-            "zlib": {"version": "zlib-ng " + variant if variant else zlib.ZLIB_RUNTIME_VERSION, "digest": mapped("libz")},
-            "libc": {"version": " ".join(part for part in libc if part), "digest": mapped("libc.so") or mapped("libc-") or mapped("ld-musl")},
-            "platform": sys.platform + "/" + platform.machine(),
-            "kernel": platform.release(),
-            "programs": programs(),
-        },
+        dict(
+            interpreter(),
+            reached=reached(int(sys.argv[2])),
+            platform=sys.platform + "/" + platform.machine(),
+            kernel=platform.release(),
+            programs=programs(),
+        ),
         file,
     )

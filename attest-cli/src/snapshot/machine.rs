@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::files::digest;
 
-const PROBE: &str = include_str!("probe.py");
+const PROBE: &str = concat!(include_str!("../interpreter.py"), include_str!("probe.py"));
 /// Compilers, linkers and what calls them, as PATH finds them.
 const TOOLS: [&str; 27] = [
     "cc",
