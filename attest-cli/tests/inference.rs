@@ -75,3 +75,14 @@ fn a_wheel_from_windows_is_built_with_its_line_ends_and_zip_entries() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     assert!(text(&output).contains("EXACT tabulate-0.9.0-py3-none-any.whl sha256:024ca478"), "{}", text(&output));
 }
+
+#[test]
+fn a_module_with_the_version_that_the_build_writes_has_the_time_of_the_published_build() {
+    if !index_has("exceptiongroup==1.2.0") {
+        return skip("pip cannot reach an index with exceptiongroup 1.2.0");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let output = rebuild("exceptiongroup==1.2.0", folder.path(), "python3");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert!(text(&output).contains("EXACT exceptiongroup-1.2.0-py3-none-any.whl sha256:"), "{}", text(&output));
+}

@@ -5,6 +5,7 @@ import importlib
 import io
 import json
 import os
+import pathlib
 import re
 import resource
 import runpy
@@ -91,6 +92,18 @@ def know_only_read_only():
     os.chmod = chmod
 
 
+def sort_paths_without_case():
+    """How Windows compares paths, so how backends that sort paths, and not their names, order a wheel."""
+
+    def key(path):
+        return [part.lower() for part in path.parts]
+
+    def lower(self, other):
+        return key(self) < key(other) if isinstance(other, pathlib.PurePath) else NotImplemented
+
+    pathlib.PurePosixPath.__lt__ = lower
+
+
 def make_zips_on(system):
     """`zipfile` writes on which system it runs into every entry."""
     real = zipfile.ZipInfo.__init__
@@ -174,6 +187,7 @@ if __name__ == "__main__":
         end_lines_with(JOB["line_ends"])
     if JOB["modes"] == "WINDOWS":
         know_only_read_only()
+        sort_paths_without_case()
     if JOB["zip_system"] is not None:
         make_zips_on(JOB["zip_system"])
     if JOB["stamp"] is not None:

@@ -14,7 +14,7 @@ use self::standing::Standing;
 use super::attempt::{Attempt, Bench, Probe};
 use super::wheel::Wheel;
 use super::{infer, pythons};
-use crate::interrupt;
+use crate::{interrupt, run};
 
 mod container;
 mod standing;
@@ -38,6 +38,8 @@ struct Search<'a> {
     bench: &'a Bench<'a>,
     published: &'a Wheel,
     start: Instant,
+    /// The second in which it began.
+    since: i64,
     tries: usize,
     /// What made it better, in words.
     found: Vec<String>,
@@ -47,9 +49,11 @@ struct Search<'a> {
 
 /// Builds twice as `inferred` says, or as the nearest alternative that was found.
 pub(crate) fn search(bench: &Bench<'_>, published: &Wheel, inferred: Recipe) -> anyhow::Result<Attempt> {
+    let since = i64::try_from(run::now().secs())?;
     let best = bench.probe(inferred)?;
     let standing = Standing::of(published, &best.built, bench.source.tree());
-    let mut search = Search { bench, published, start: Instant::now(), tries: 0, found: Vec::new(), best, standing };
+    let (start, found) = (Instant::now(), Vec::new());
+    let mut search = Search { bench, published, start, since, tries: 0, found, best, standing };
     search.try_tools()?;
     search.try_containers()?;
     search.end()
@@ -84,7 +88,7 @@ impl Search<'_> {
         };
         let rebuilt = Wheel::read(&built.bytes)?;
         let source = self.bench.source.tree();
-        self.try_all(container::candidates(&self.best.recipe, self.published, &rebuilt, source))
+        self.try_all(container::candidates(&self.best.recipe, self.published, &rebuilt, source, self.since))
     }
 
     /// Tries one after the other, until one comes nearer by kind.

@@ -38,14 +38,15 @@ pub(crate) fn infer(samples: &[Sample]) -> Option<&'static str> {
     CANDIDATES.iter().map(|(_, rule)| *rule).find(|rule| samples.iter().all(|sample| explains(rule, *sample)))
 }
 
+/// By how many seconds a zone's clocks were ahead of UTC; nothing where the rule or the time is none.
+pub(crate) fn offset(rule: &str, utc: i64) -> Option<i64> {
+    let zone = if rule == "UTC" { TimeZone::UTC } else { TimeZone::posix(rule).ok()? };
+    Some(zone.to_offset(Timestamp::from_second(utc).ok()?).seconds().into())
+}
+
 fn explains(rule: &str, sample: Sample) -> bool {
-    let zone = if rule == "UTC" { Ok(TimeZone::UTC) } else { TimeZone::posix(rule) };
-    let (Ok(zone), Ok(time)) = (zone, Timestamp::from_second(sample.utc)) else {
-        return false;
-    };
-    let local = sample.utc + i64::from(zone.to_offset(time).seconds());
     // Zip times are even: the odd second was cut off.
-    local.div_euclid(2) == sample.local.div_euclid(2)
+    offset(rule, sample.utc).is_some_and(|offset| (sample.utc + offset).div_euclid(2) == sample.local.div_euclid(2))
 }
 
 #[cfg(test)]

@@ -154,7 +154,6 @@ fn a_kept_result_stands_while_its_tag_leads_to_its_commit_and_is_built_again_whe
         return;
     }
     let forge = Forge::new();
-    let sdist = forge.path("demo-1.0.tar.gz");
     let kept = |arguments: &[&str]| {
         let output = forge.rebuild(arguments);
         assert!(output.status.code().is_some_and(|code| code <= 1), "{}", text(&output));

@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn what_is_cut_short_or_no_frame_or_asks_for_too_much_memory_is_an_error() {
-        let whole = frame(&[7; 100_000]);
+        let whole = frame(&vec![7; 100_000]);
         for bytes in [
             &whole[..whole.len() - 1],
             &whole[..3],

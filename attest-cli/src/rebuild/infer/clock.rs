@@ -87,7 +87,9 @@ fn time_samples(wheel: &Wheel, sdist: &Tree) -> Vec<Sample> {
         let mut files = named.get(name.file_name()?)?.iter();
         let (_, file) = files.find(|(path, file)| path.ends_with(name) && file.content == member.content)?;
         let utc = i64::try_from(file.modified.as_secs()).ok()?;
-        Some(Sample { utc, local: zip_seconds(member.dos_time)? })
+        // What the backend dates by itself says nothing about where.
+        let local = zip_seconds(member.dos_time).filter(|local| !BACKEND_CONSTANTS.contains(local))?;
+        Some(Sample { utc, local })
     };
     wheel.members().iter().filter(|member| !wheel.is_metadata(&member.name)).filter_map(sample).collect()
 }

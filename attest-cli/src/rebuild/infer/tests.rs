@@ -71,6 +71,14 @@ fn local_times_beside_a_constant_give_the_zone_whatever_the_backend() {
 }
 
 #[test]
+fn two_constants_of_a_backend_tell_no_zone_and_leave_nothing_to_guess() {
+    let mut parts = at(fixture::wheel("poetry-core 1.4.0"), YEAR_2016);
+    parts[0].time = YEAR_1980;
+    let recipe = recipe(&parts, &[("src/demo/core.py", "x = 1\n")]);
+    assert_eq!((recipe.time.clock, recipe.time.zone.as_str(), recipe.guesses.len()), (Clock::Real, "UTC", 0));
+}
+
+#[test]
 fn generated_files_of_several_times_mean_that_the_clock_ticked() {
     let mut parts = fixture::wheel("setuptools (84.2.1)");
     parts[3].time = TIME + 1;

@@ -17,7 +17,7 @@ fn tries(published: &[Part], rebuilt: &[Part]) -> Vec<Candidate> {
     // What was inferred did not do.
     let mut recipe = infer::infer(&name, &theirs, &source, None).unwrap();
     (recipe.time.ticks, recipe.time.stamp) = (Vec::new(), Some(SECONDS));
-    candidates(&recipe, &theirs, &ours, &source)
+    candidates(&recipe, &theirs, &ours, &source, i64::MAX)
 }
 
 fn with_times(times: [u32; 4]) -> Vec<Part> {
@@ -53,6 +53,31 @@ fn a_clock_of_the_wheel_s_own_times_for_every_file_is_no_clock() {
         rebuilt.push(part);
     }
     assert_eq!(tries(&published, &rebuilt), []);
+}
+
+#[test]
+fn a_module_that_the_build_made_shows_the_clock_of_its_build_in_the_zone_of_its_builder() {
+    const YEAR_2016: u32 = dos((2016, 1, 1), (0, 0, 0));
+    let name = WheelName::parse("demo-1.0-py3-none-any.whl").unwrap();
+    let wheel = |time: u32| {
+        let mut parts = fixture::wheel("flit 3.9.0");
+        for part in &mut parts {
+            part.time = YEAR_2016;
+        }
+        parts[0].time = time;
+        Wheel::read(&zip(&parts)).unwrap()
+    };
+    let source = sdist::read(&fixture::sdist(&[("demo/core.py", "x = 2\n")])).unwrap();
+    // Two minutes past one in Berlin, both times.
+    let (theirs, ours) = (wheel(dos((2024, 2, 26), (1, 2, 0))), wheel(dos((2024, 7, 1), (1, 2, 0))));
+    let mut recipe = infer::infer(&name, &theirs, &source, None).unwrap();
+    "CET-1CEST,M3.5.0,M10.5.0/3".clone_into(&mut recipe.time.zone);
+    let began = 1_719_788_520;
+    let all = candidates(&recipe, &theirs, &ours, &source, began);
+    let [one] = all.as_slice() else { panic!("expected one, found {all:?}") };
+    assert_eq!((one.recipe.time.clock, one.recipe.time.stamp), (Clock::Replayed, Some(1_708_905_720)));
+    // What is older than our build was there before.
+    assert_eq!(candidates(&recipe, &theirs, &ours, &source, began + 2), []);
 }
 
 #[test]
