@@ -23,6 +23,9 @@ use self::netrc::Netrc;
 use crate::pip::Settings;
 
 pub(crate) mod netrc;
+mod serials;
+
+pub(crate) use self::serials::Serials;
 
 /// JSON first; HTML for indexes from before PEP 691.
 const ACCEPTED: &str = "application/vnd.pypi.simple.v1+json, text/html;q=0.1";
@@ -43,6 +46,16 @@ pub(crate) struct IndexFile {
     pub(crate) uploaded: Option<String>,
     /// Where its attestations are ([PEP 740](https://peps.python.org/pep-0740/)), where the index has some.
     pub(crate) provenance: Option<Url>,
+}
+
+/// An answer of an index.
+struct Page {
+    host: String,
+    /// PEP 691, or else HTML.
+    json: bool,
+    body: Vec<u8>,
+    /// Where it was in the end.
+    base: Url,
 }
 
 /// The configured index, or indexes in pip's order.
@@ -85,7 +98,16 @@ impl Index {
     }
 
     fn page(&self, root: &Url, project: &ProjectName) -> anyhow::Result<Option<Vec<IndexFile>>> {
-        let url = root.join(&format!("{}/", project.as_str()))?;
+        let Some(page) = self.page_at(root, root.join(&format!("{}/", project.as_str()))?, MAX_PAGE)? else {
+            return Ok(None);
+        };
+        let Page { host, json, body, base } = page;
+        let files = if json { parse_json(&body, &base) } else { parse_html(&String::from_utf8_lossy(&body), &base) };
+        files.map(Some).with_context(|| format!("the index at {host} answers something that is not a project page"))
+    }
+
+    /// A page of an index; nothing where it has none.
+    fn page_at(&self, root: &Url, url: Url, limit: u64) -> anyhow::Result<Option<Page>> {
         let host = url.host_str().unwrap_or_default().to_owned();
         // `without_url`: the URL may hold credentials.
         let response = self.get(url).header(ACCEPT, ACCEPTED).send().map_err(reqwest::Error::without_url);
@@ -100,7 +122,7 @@ impl Index {
         );
         let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let json = kind.starts_with("application/vnd.pypi.simple.v1+json");
-        ensure!(json || kind.contains("html"), "expected a project page of the index at {host}, found {kind:?}");
+        ensure!(json || kind.contains("html"), "expected a page of the index at {host}, found {kind:?}");
         let mut body = Vec::new();
         let base = response.url().clone();
         ensure!(
@@ -108,10 +130,9 @@ impl Index {
             "expected the index at {host} to stay on https, found that it leads to {}",
             base.host_str().unwrap_or_default()
         );
-        response.by_ref().take(MAX_PAGE + 1).read_to_end(&mut body)?;
-        ensure!(body.len() as u64 <= MAX_PAGE, "expected a project page of at most {MAX_PAGE} bytes from {host}");
-        let files = if json { parse_json(&body, &base) } else { parse_html(&String::from_utf8_lossy(&body), &base) };
-        files.map(Some).with_context(|| format!("the index at {host} answers something that is not a project page"))
+        response.by_ref().take(limit + 1).read_to_end(&mut body)?;
+        ensure!(body.len() as u64 <= limit, "expected a page of at most {limit} bytes from {host}");
+        Ok(Some(Page { host, json, body, base }))
     }
 
     /// The bytes of a file of at most `limit` bytes, from the cache or the index; they have the digest that was pinned.

@@ -31,13 +31,15 @@ def main(table, *results):
                     found[result["wheel"]["sha256"]] = result
                 else:
                     failed[result["target"]] = result
-    counts, seconds = collections.Counter(), []
+    counts, seconds, beyond = collections.Counter(), [], []
     for row in rows(table):
         name = "{project}=={version}".format(**row)
         result = found.get(row["wheel_sha256"]) or failed.get(name) or {"error": "not asked"}
         verdict = result.get("verdict", "NOT_REBUILT")
         counts[verdict] += 1
         seconds.append(result.get("seconds", 0))
+        if result.get("buildSeconds"):
+            beyond.append(result["seconds"] - result["buildSeconds"])
         if verdict != "EXACT":
             reasons = result.get("explanation") or [result.get("error", "")]
             print(name, verdict, " ".join(reasons)[:200].replace("\n", " "), sep="\t")
@@ -47,6 +49,9 @@ def main(table, *results):
     measured = [one for one in seconds if one]
     if measured:
         print("seconds per wheel: median %.1f, most %.1f" % (statistics.median(measured), max(measured)))
+    if beyond:
+        # Fetching, installing, trying other tools, comparing, waiting for another second, writing.
+        print("of which beyond the two builds: median %.2f, most %.1f" % (statistics.median(beyond), max(beyond)))
 
 
 if __name__ == "__main__":

@@ -56,7 +56,11 @@ fn index(url: &str, cache: &Path) -> anyhow::Result<Index> {
 }
 
 fn project() -> ProjectName {
-    ProjectName::new("demo").unwrap()
+    project_named("demo")
+}
+
+fn project_named(name: &str) -> ProjectName {
+    ProjectName::new(name).unwrap()
 }
 
 fn page(url: &str, name: &str, content: &[u8]) -> Vec<u8> {
@@ -211,5 +215,29 @@ fn a_page_over_https_may_not_come_from_where_somebody_can_sit_in_between() {
         ("http://trusted.example/simple/", "http://trusted.example/simple/a/", false),
     ] {
         assert_eq!(is_led_away(&url(from), &url(to)), away, "{from} {to}");
+    }
+}
+
+#[test]
+fn the_last_changes_of_all_projects_come_in_one_answer_and_an_index_without_them_is_an_error() {
+    let cache = tempfile::tempdir().unwrap();
+    let serials = |kind: &'static str, body: &'static str| {
+        let address = serve(move |path, authorization| {
+            let known = path == "/simple/" && authorization.starts_with("Basic ");
+            (if known { 200 } else { 403 }, kind, body.as_bytes().to_vec())
+        });
+        index(&format!("http://user:word@{address}/simple"), cache.path()).unwrap().serials()
+    };
+    let found =
+        serials(JSON, r#"{"projects":[{"name":"De_mo","_last-serial":7},{"name":"/","_last-serial":9}]}"#).unwrap();
+    assert_eq!(found.projects, [(project_named("de-mo"), 7)]);
+    assert!(found.index.starts_with("http://127.0.0.1:") && !found.index.contains("word"), "{}", found.index);
+    for (kind, body) in [
+        (JSON, r#"{"projects":[{"name":"demo"}]}"#),
+        (JSON, r#"{"projects":[{"name":"demo","_last-serial":-1}]}"#),
+        (JSON, r#"{"files":[]}"#),
+        ("text/html", "<a href=demo>demo</a>"),
+    ] {
+        assert!(serials(kind, body).is_err(), "{body}");
     }
 }

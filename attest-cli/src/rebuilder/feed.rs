@@ -17,6 +17,7 @@ use crate::history::History;
 use crate::interrupt;
 
 pub(crate) mod catalog;
+mod changes;
 mod fetch;
 mod log;
 mod releases;
@@ -56,6 +57,15 @@ impl Reader {
                 let wishes = releases.iter().map(|release| catalog.wheel(release));
                 (known(wishes)?, None)
             }
+            FeedSource::Changes => {
+                let catalog = catalog()?;
+                let serials = catalog.serials()?;
+                // Another index has other numbers.
+                let name = format!("{} {}", name(feed)?, serials.index);
+                let (names, next) = changes::since(serials.projects, position(positions, &name)?);
+                let wishes = names.iter().map(|name| catalog.newest(name));
+                (known(wishes)?, Some((name, next.to_string())))
+            }
             FeedSource::Top { from, first } => {
                 let names = top::names(&top::load(from)?, *first)?;
                 let catalog = catalog()?;
@@ -64,8 +74,7 @@ impl Reader {
             }
             FeedSource::Log { url, vkey } => {
                 let name = name(feed)?;
-                let from = positions.get(&name).map(|position| position.parse()).transpose();
-                let from = from.with_context(|| format!("the position in {url} is no number"))?.unwrap_or(0);
+                let from = position(positions, &name)?.unwrap_or(0);
                 let history = History::new(self.folder.path());
                 let claims = log::claims(url, vkey, &history, from, &self.own)?;
                 (claims.wishes, Some((name, claims.next.to_string())))
@@ -94,6 +103,12 @@ fn known(wishes: impl Iterator<Item = anyhow::Result<Option<Wish>>>) -> anyhow::
         Some(error) if answers == 0 => Err(error.context("expected the index to know one of the projects of a feed")),
         _ => Ok(found),
     }
+}
+
+/// How far a feed was read.
+fn position(positions: &Positions, name: &str) -> anyhow::Result<Option<u64>> {
+    let position = positions.get(name).map(|position| position.parse()).transpose();
+    position.with_context(|| format!("the position in the feed {name} is no number"))
 }
 
 /// Under which its position is kept: another source begins anew.

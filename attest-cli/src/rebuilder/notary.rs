@@ -242,3 +242,6 @@ fn word(predicate: &Predicate) -> &'static str {
         other => says(other),
     }
 }
+
+#[cfg(test)]
+mod tests;

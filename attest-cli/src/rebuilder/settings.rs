@@ -93,6 +93,9 @@ pub(crate) enum FeedSource {
         /// Where.
         url: String,
     },
+    /// What changed on the index that pip is configured with, where it numbers its changes: the newest release of each
+    /// project.
+    Changes,
     /// A list of project names, most used first: the newest release of each.
     Top {
         /// A file, or where.
@@ -218,9 +221,10 @@ mod tests {
     #[test]
     fn what_init_writes_reads_back_and_feeds_can_be_added() {
         let feeds = "\n[[feed]]\nsource = { kind = \"releases\", url = \"https://index.example/rss\" }\nevery-minutes = 10\npriority = 2\n\
-                     \n[[feed]]\nsource = { kind = \"top\", from = \"names.txt\", first = 100 }\nevery-minutes = 1440\npriority = -1\n";
+                     \n[[feed]]\nsource = { kind = \"top\", from = \"names.txt\", first = 100 }\nevery-minutes = 1440\npriority = -1\n\
+                     \n[[feed]]\nsource = { kind = \"changes\" }\nevery-minutes = 60\npriority = 0\n";
         let settings = written(&(text() + feeds)).unwrap();
-        assert_eq!(settings.feeds.len(), 2);
+        assert_eq!(settings.feeds.len(), 3);
         assert_eq!(settings.feeds[1].source, FeedSource::Top { from: "names.txt".to_owned(), first: 100 });
     }
 

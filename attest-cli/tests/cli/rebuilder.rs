@@ -7,7 +7,10 @@ use std::{
     net::{TcpListener, TcpStream},
     path::PathBuf,
     process::{Child, Command, Stdio},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -152,23 +155,35 @@ fn publish(world: &World, name: &str, manner: &str, seconds: f32, files: &mut Fi
 fn serve(files: Files) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/simple", listener.local_addr().unwrap());
-    let files = Arc::new(files);
+    let (files, looks) = (Arc::new(files), Arc::new(AtomicU64::new(0)));
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let files = Arc::clone(&files);
-            thread::spawn(move || answer(stream, &files));
+            let (files, looks) = (Arc::clone(&files), Arc::clone(&looks));
+            thread::spawn(move || answer(stream, &files, &looks));
         }
     });
     url
 }
 
-fn answer(mut stream: TcpStream, files: &Files) {
+/// Every project, numbered as it changed last: whenever somebody looks, the first one has changed.
+fn projects(files: &Files, look: u64) -> Value {
+    let sdists = files.keys().filter_map(|name| name.strip_suffix("-1.0.tar.gz"));
+    let project = |(at, name): (usize, &str)| {
+        let serial = if at == 0 { 100 + look } else { 50 };
+        json!({ "name": name, "_last-serial": serial })
+    };
+    json!({ "meta": { "api-version": "1.1" }, "projects": sdists.enumerate().map(project).collect::<Vec<_>>() })
+}
+
+fn answer(mut stream: TcpStream, files: &Files, looks: &AtomicU64) {
     let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
     let first = lines.next().unwrap_or_default();
     lines.find(String::is_empty);
     let path = first.split(' ').nth(1).unwrap_or_default();
     let (status, body) = if let Some(name) = path.strip_prefix("/files/") {
         files.get(name).map_or((404, Vec::new()), |bytes| (200, bytes.clone()))
+    } else if path == "/simple/" {
+        (200, projects(files, looks.fetch_add(1, Ordering::Relaxed)).to_string().into_bytes())
     } else {
         let project = path.trim_start_matches("/simple/").trim_end_matches('/');
         let listed: Vec<Value> = files
@@ -554,6 +569,21 @@ fn what_others_claim_in_a_log_is_asked_for_once_and_a_log_that_lies_gives_no_wor
     Coordinator::start_and(&scene, || scene.wait("the second", |status| status["waiting"] == 2));
     let jobs = scene.attest(&["rebuilder", "list", "--data", "reb"]).out;
     assert!(jobs.contains("first==1.0") && jobs.contains("second==1.0"), "{jobs}");
+}
+
+#[test]
+fn what_changed_on_the_index_since_the_last_look_is_asked_for_and_its_whole_past_is_not() {
+    let scene = Scene::new(&[("pa", "honest"), ("pb", "honest"), ("pc", "honest")], 0.0);
+    let settings = scene.world.path("reb/rebuilder.toml");
+    let feed = "\n[[feed]]\nsource = { kind = \"changes\" }\nevery-minutes = 60\npriority = 0\n";
+    fs::write(&settings, fs::read_to_string(&settings).unwrap() + feed).unwrap();
+    // A look that asks for nothing is seen by how far the feed was read.
+    let journal = || fs::read_to_string(scene.world.path("reb/queue/journal")).unwrap_or_default();
+    Coordinator::start_and(&scene, || scene.wait("the first look", |_| journal().contains("\"100\"")));
+    assert_eq!(scene.status()["waiting"], 0);
+    Coordinator::start_and(&scene, || scene.wait("the second look", |status| status["waiting"] == 1));
+    let jobs = scene.attest(&["rebuilder", "list", "--data", "reb"]).out;
+    assert!(jobs.contains("pa==1.0") && !jobs.contains("pb==1.0"), "{jobs}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use attest_core::artifact::{ArtifactDigest, ProjectName, Version, WheelName};
 
-use crate::index::{Index, IndexFile};
+use crate::index::{Index, IndexFile, Serials};
 use crate::pip::Pip;
 use crate::rebuilder::job::{Release, Wish};
 
@@ -23,6 +23,11 @@ impl Catalog {
         let files = self.0.project(project);
         self.0.forget(project);
         files
+    }
+
+    /// The last change of every project.
+    pub(crate) fn serials(&self) -> anyhow::Result<Serials> {
+        self.0.serials()
     }
 
     /// The wheel of a release.
