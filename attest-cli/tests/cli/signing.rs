@@ -39,7 +39,7 @@ fn result(world: &World, network: &str) -> &'static str {
             "variables": { "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0", "TZ": "UTC" }, "umask": "0022", "buildPath": "/build/src", "clock": "REAL",
             "network": network, "python": tool("3.11.7"), "zlib": tool("1.2.13"),
         },
-        "resolvedDependencies": [],
+        "resolvedDependencies": [{ "uri": "pkg:pypi/setuptools@82.0.1", "digest": { "sha256": "c".repeat(64) } }],
         "recordDigest": "b".repeat(64),
         "rebuiltAt": "2026-11-20T10:00:00Z",
         "repeat": 2,
