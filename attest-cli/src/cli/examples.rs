@@ -34,7 +34,7 @@ const EXAMPLES: [(&str, &[&str]); 17] = [
         "withdraw",
         &["attest withdraw statement.json --signer me.key --reason \"built on a broken disk\" -o withdrawal.json"],
     ),
-    ("log", &["attest log status --policy policy.toml"]),
+    ("log", &["attest log status --policy policy.toml", "attest log proof 48211 -o entry.tlog-proof"]),
     ("key", &["attest key generate -o me.key", "attest key show me.key"]),
     ("completions", &["attest completions bash > ~/.local/share/bash-completion/completions/attest"]),
 ];

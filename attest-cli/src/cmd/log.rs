@@ -10,6 +10,7 @@ use crate::{
 };
 
 mod compare;
+mod proof;
 mod status;
 mod sync;
 
@@ -34,6 +35,11 @@ enum What {
     /// Exit code 0 when all that answered go together, 3 when there are not two to compare or something that the log
     /// signed is not proven, 4 when the log contradicts itself: then the evidence is kept as a file.
     Compare(compare::Args),
+    /// Write the proof that an entry is in a log, for anybody to check offline
+    ///
+    /// A C2SP tlog-proof: index, inclusion path and the checkpoint with its cosignatures. It is verified under the log's key
+    /// before it is written, and the checkpoint must continue what was seen of the log.
+    Proof(proof::Args),
 }
 
 /// A log that is named on the command line.
@@ -66,6 +72,7 @@ pub(crate) fn run(args: &Args, run: &Run) -> anyhow::Result<Exit> {
     match &args.what {
         What::Status(args) => status::run(args, run),
         What::Compare(args) => compare::run(args, run),
+        What::Proof(args) => proof::run(args, run),
         What::Sync(args) => sync::run(args, run),
     }
 }

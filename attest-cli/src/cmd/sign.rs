@@ -106,6 +106,7 @@ impl Signed {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Document<'a> {
     schema: &'static str,
     file: &'a Path,

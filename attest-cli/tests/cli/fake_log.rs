@@ -162,6 +162,10 @@ impl State {
             let asked: api::Lookup = serde_json::from_slice(body).unwrap();
             return json(&self.found(&asked.digests));
         }
+        if let Some(asked) = path.strip_prefix(api::ARTIFACTS).and_then(|rest| rest.strip_prefix('/')) {
+            let digest = asked.split('?').next().unwrap_or_default().parse().unwrap();
+            return json(&self.found(&[digest]));
+        }
         if path == api::STATEMENTS {
             return self.submitted(body);
         }

@@ -21,6 +21,8 @@ use attest_core::{
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::schemas;
+
 pub(crate) const WHEEL: &str = "demo-1.0-py3-none-any.whl";
 
 /// How it was built: knobs only, or it would not vote.
@@ -58,8 +60,12 @@ pub(crate) struct Done {
 }
 
 impl Done {
+    /// The document, which is what its schema says.
+    #[track_caller]
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+        let document = serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"));
+        schemas::held(&document);
+        document
     }
 
     /// The exit code, and words that must be on stderr or stdout.
