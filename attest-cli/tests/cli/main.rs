@@ -11,6 +11,7 @@ mod includes;
 mod input;
 mod installs;
 mod logs;
+mod months;
 mod policies;
 mod proofs;
 mod ratchet;
