@@ -32,7 +32,7 @@ mod bundle;
 mod error;
 mod text;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use self::{
     bundle::{Bundle, BundleError},
@@ -103,6 +103,11 @@ impl Lockfile {
     pub const MAX_LISTS: usize = 4 << 20;
     /// Bytes of the largest evidence once it is uncompressed.
     pub const MAX_EVIDENCE: usize = 128 << 20;
+    /// Statements in the evidence. Each is a signature to check, some 40 µs for every key of the policy, and a fresh clone
+    /// brings such a file: three times what a thousand files with five statements each have.
+    pub const MAX_STATEMENTS: usize = 16_384;
+    /// Statements about one file: more groups than there will be rebuilders of it.
+    pub const MAX_STATEMENTS_EACH: usize = 512;
     /// Locks that one file is about.
     pub const MAX_LOCKS: usize = 64;
     /// Bytes of a lock's name: what file systems take.
@@ -138,6 +143,7 @@ impl Lockfile {
         if let Some(foreign) = bundle.subjects().find(|subject| !covered.contains(subject)) {
             return Err(LockfileError::Foreign { sha256: foreign });
         }
+        check_statements(&bundle)?;
         Ok(Self { made, locks: locks.into_iter().collect(), others, files, bundle })
     }
 
@@ -170,6 +176,22 @@ impl Lockfile {
     #[must_use]
     pub fn made_at(self, made: Timestamp) -> Self {
         Self { made, ..self }
+    }
+}
+
+/// Before anything is verified.
+fn check_statements(bundle: &Bundle) -> Result<(), LockfileError> {
+    let mut counts: BTreeMap<ArtifactDigest, usize> = BTreeMap::new();
+    for subject in bundle.subjects() {
+        *counts.entry(subject).or_default() += 1;
+    }
+    let found = counts.values().sum();
+    if found > Lockfile::MAX_STATEMENTS {
+        return Err(LockfileError::TooManyStatements { found });
+    }
+    match counts.into_iter().find(|(_, found)| *found > Lockfile::MAX_STATEMENTS_EACH) {
+        Some((sha256, found)) => Err(LockfileError::TooManyAbout { sha256, found }),
+        None => Ok(()),
     }
 }
 

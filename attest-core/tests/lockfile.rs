@@ -87,6 +87,25 @@ fn what_is_about_other_files_is_not_kept_and_not_read() {
     assert!(matches!(foreign, Err(LockfileError::Foreign { .. })), "{foreign:?}");
 }
 
+/// A fresh clone brings such a file, and every statement is a signature to check for every key of the policy.
+#[test]
+fn more_statements_than_anybody_needs_are_refused_before_a_signature_is_checked() {
+    let stuffed = |count: usize| {
+        let minute = |n: usize| format!("2026-11-21T{:02}:{:02}:{:02}Z", n / 3600, n / 60 % 60, n % 60);
+        let statement = |n| world::reproduced(|build| build.rebuilt_at = minute(n));
+        let unlogged = (0..count).map(|n| world::signer("anybody").sign(&statement(n)).bytes).collect();
+        let bundle = Bundle::select(
+            &Evidence { unlogged, ..world::evidence(Vec::new()) },
+            &BTreeSet::from([published().digest]),
+        );
+        Lockfile::new(NOW, [], OtherPlatforms::Removed, vec![covered()], bundle)
+    };
+    let most = stuffed(Lockfile::MAX_STATEMENTS_EACH).unwrap();
+    assert!(parse(print(&most).as_bytes()).is_ok());
+    let found = Lockfile::MAX_STATEMENTS_EACH + 1;
+    assert_eq!(stuffed(found).unwrap_err(), LockfileError::TooManyAbout { sha256: published().digest, found });
+}
+
 #[test]
 fn a_list_that_says_something_else_than_the_evidence_is_refused() {
     let evidence = evidence();

@@ -98,6 +98,20 @@ pub enum LockfileError {
         /// Which.
         sha256: ArtifactDigest,
     },
+    /// More than [`Lockfile::MAX_STATEMENTS`].
+    #[error("expected at most {max} statements, found {found}", max = Lockfile::MAX_STATEMENTS)]
+    TooManyStatements {
+        /// How many.
+        found: usize,
+    },
+    /// More than [`Lockfile::MAX_STATEMENTS_EACH`].
+    #[error("expected at most {max} statements about {sha256}, found {found}", max = Lockfile::MAX_STATEMENTS_EACH)]
+    TooManyAbout {
+        /// About which file.
+        sha256: ArtifactDigest,
+        /// How many.
+        found: usize,
+    },
     /// Not base64.
     #[error("expected the evidence as base64")]
     Armor,
