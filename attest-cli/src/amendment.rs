@@ -4,7 +4,8 @@
 
 use std::{
     fmt::Display,
-    fs, io,
+    fs::{self, File},
+    io,
     ops::Range,
     path::{Path, PathBuf},
 };
@@ -71,6 +72,8 @@ pub(crate) struct Amended {
     pub(crate) path: PathBuf,
     pub(crate) serial: u64,
     text: String,
+    /// What it replaces.
+    before: String,
     /// Lines taken away (`-`) and put in (`+`), with the number of the first line of each change.
     diff: Vec<String>,
 }
@@ -190,7 +193,7 @@ impl Amendment {
         if toml::from_str::<Table>(&text)? != self.meant {
             return Err(refused(&"the change would touch something else too").into());
         }
-        Ok(Amended { path, serial: policy.serial().value, text, diff })
+        Ok(Amended { path, serial: policy.serial().value, text, before: self.text, diff })
     }
 
     /// Whole lines, as people compare them.
@@ -234,9 +237,19 @@ fn missing(path: &Path) -> impl FnOnce(LayerError) -> anyhow::Error {
 }
 
 impl Amended {
-    /// Puts it in the place of the old one.
-    pub(crate) fn write(&self) -> Result<(), FileError> {
-        files::rewrite(&self.path, self.text.as_bytes())
+    /// Puts it in the place of the old one, unless that is another one by now: two programs that change a policy at once would
+    /// lose what the first of them wrote.
+    pub(crate) fn write(&self) -> anyhow::Result<()> {
+        let failed = |source| FileError::Write { path: self.path.clone(), source };
+        let real = fs::canonicalize(&self.path).map_err(failed)?;
+        // Of the folder, since the file itself is replaced. Where a system has no such locks, the comparison is left.
+        let folder = real.parent().and_then(|folder| File::open(folder).ok());
+        let _locked = folder.filter(|folder| folder.lock().is_ok());
+        if fs::read(&real).map_err(failed)? != self.before.as_bytes() {
+            let message = format!("{} was changed by somebody else meanwhile", self.path.display());
+            return Err(Failure::usage(message).hint("nothing was written: run the command again").into());
+        }
+        Ok(files::rewrite(&self.path, self.text.as_bytes())?)
     }
 
     /// What was changed, line by line.
@@ -316,6 +329,41 @@ mod tests {
             turned.ends_with(&format!("[ratchet]\nexpires = {until}\npins = []\nattested = {entry}\n\n{EXEMPT}")),
             "{turned}"
         );
+    }
+
+    #[test]
+    fn of_two_changes_at_one_moment_none_is_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.toml");
+        fs::write(&path, POLICY).unwrap();
+        let change = |text: &str| {
+            let mut amendment = Amendment::open(&path).unwrap();
+            amendment.append(text).unwrap();
+            amendment
+        };
+        let (first, second) = (change(EXEMPT), change("[[exempt]]\nindex = \"https://b\"\nreason = \"r\"\n"));
+        first.write().unwrap();
+        assert!(second.write().unwrap_err().to_string().contains("by somebody else meanwhile"));
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains("https://a") && !text.contains("https://b"), "{text}");
+        // Many at once: every one is there, or its writer knows that it is not.
+        let written = std::thread::scope(|scope| {
+            let write = |n: usize| {
+                let exempt = format!("[[exempt]]\nindex = \"https://h{n}\"\nreason = \"r\"\n");
+                Amendment::open(&path).and_then(|mut amendment| {
+                    amendment.append(&exempt)?;
+                    amendment.write()
+                })
+            };
+            let writers: Vec<_> = (0..16).map(|n| scope.spawn(move || (n, write(n).is_ok()))).collect();
+            writers.into_iter().map(|writer| writer.join().unwrap()).collect::<Vec<_>>()
+        });
+        let text = fs::read_to_string(&path).unwrap();
+        for (n, ok) in &written {
+            assert_eq!(text.contains(&format!("https://h{n}\"")), *ok, "{n}: {text}");
+        }
+        let count = written.iter().filter(|(_, ok)| *ok).count();
+        assert!(count > 0 && text.contains(&format!("serial = {}", 8 + count)), "{text}");
     }
 
     #[test]
