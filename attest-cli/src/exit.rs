@@ -11,6 +11,7 @@ use crate::{
     client::ClientError,
     cmd::submit::ReceiptError,
     evidence::bundle::BundleError,
+    files::FileError,
     history::HistoryError,
     host,
     input::InputError,
@@ -109,6 +110,15 @@ impl Failure {
         Self::new(Exit::Usage, message)
     }
 
+    const fn kind(&self) -> &'static str {
+        match self.exit {
+            Exit::Usage => "usage",
+            Exit::Undecided => "undecided",
+            Exit::Alarm => "alarm",
+            Exit::Pass | Exit::Refused | Exit::Child(_) => "refused",
+        }
+    }
+
     /// The next step, for a person.
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -131,6 +141,34 @@ pub(crate) fn of(error: &anyhow::Error) -> (Exit, Option<String>) {
         return (failure.exit, failure.hint.clone());
     }
     error.chain().find_map(known).unwrap_or((Exit::Usage, None))
+}
+
+/// What kind of error it is, for tools: of a closed list (`schemas/error.schema.json`), told by the outermost cause that is one
+/// of these.
+pub(crate) fn kind(error: &anyhow::Error) -> &'static str {
+    if let Some(failure) = error.downcast_ref::<Failure>() {
+        return failure.kind();
+    }
+    error.chain().find_map(known_kind).unwrap_or("other")
+}
+
+fn known_kind(cause: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
+    if let Some(failure) = cause.downcast_ref::<Failure>() {
+        return Some(failure.kind());
+    }
+    let kinds = [
+        (cause.is::<ClientError>(), "log"),
+        (cause.is::<HistoryError>(), "log-history"),
+        (cause.is::<ReplicaError>(), "log-replica"),
+        (cause.is::<ReceiptError>(), "log-receipt"),
+        (cause.is::<LayerError>(), "policy"),
+        (cause.is::<SignerError>(), "signer"),
+        (cause.is::<BundleError>(), "attest-lock"),
+        (cause.is::<InputError>(), "input"),
+        (cause.is::<PlaceError>(), "account"),
+        (cause.is::<FileError>() || cause.is::<std::io::Error>(), "file"),
+    ];
+    kinds.into_iter().find_map(|(is, kind)| is.then_some(kind))
 }
 
 fn known(cause: &(dyn std::error::Error + 'static)) -> Option<(Exit, Option<String>)> {
@@ -230,5 +268,9 @@ mod tests {
     fn a_failure_keeps_its_code_and_hint_under_context() {
         let error = anyhow::Error::from(Failure::new(Exit::Undecided, "down").hint("later")).context("asking the log");
         assert_eq!(of(&error), (Exit::Undecided, Some("later".to_owned())));
+        assert_eq!(kind(&error), "undecided");
+        let path = std::path::PathBuf::from("x");
+        let file = anyhow::Error::from(FileError::TooLarge { path, limit: 1 }).context("reading the lock");
+        assert_eq!((kind(&file), kind(&anyhow::anyhow!("odd"))), ("file", "other"));
     }
 }

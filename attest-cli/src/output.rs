@@ -7,7 +7,7 @@ use std::{
 
 use serde::Serialize;
 
-use crate::exit::Exit;
+use crate::exit::{self, Exit};
 
 mod board;
 pub(crate) mod github;
@@ -185,6 +185,7 @@ impl Output {
 
     /// Says why a command ended, in the format that was asked for.
     pub(crate) fn error(&self, error: &anyhow::Error, exit: Exit, hint: Option<&str>) {
+        let kind = exit::kind(error);
         let error = causes(error.as_ref());
         // Where stdout is gone there is nobody left to tell.
         let _gone = match self.manner.format {
@@ -195,7 +196,9 @@ impl Output {
                 }
                 Ok(())
             }
-            Format::Json => self.json(&ErrorDocument { schema: "attest.error/v1", error, hint, exit: exit.code() }),
+            Format::Json => {
+                self.json(&ErrorDocument { schema: "attest.error/v1", code: kind, error, hint, exit: exit.code() })
+            }
             Format::Sarif => self.json(&sarif::Log::of_error(&error, hint, exit)),
             Format::Github => self.command(&github::Annotation::of_error(&error, hint)),
         };
@@ -225,6 +228,7 @@ impl Output {
 #[derive(Serialize)]
 struct ErrorDocument<'a> {
     schema: &'static str,
+    code: &'static str,
     error: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<&'a str>,
