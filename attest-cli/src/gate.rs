@@ -6,7 +6,7 @@ use attest_core::{
     artifact::{ArtifactDigest, ProjectName, Version, WheelName},
     policy::{Exempted, Exemption},
     time::Timestamp,
-    verify::{self, Connection, Evidence, Pinning, Reason, Session, Verdict, Wanted, WantedName, Workers},
+    verify::{self, Connection, Memory, Pinning, Reason, Session, Verdict, Wanted, WantedName, Workers},
 };
 
 use crate::{
@@ -254,9 +254,11 @@ pub(crate) fn decide<'p>(items: &'p [Item], layers: &'p Layers, gathered: Gather
 }
 
 fn decide_at<'p>(now: Timestamp, items: &'p [Item], layers: &'p Layers, gathered: Gathered) -> Judged<'p> {
-    let benches: Vec<Bench<'p>> =
-        layers.iter().map(|layer| Bench::open(layer, &gathered.evidence, gathered.connection, now)).collect();
-    let mut answers: Vec<Answer<'p>> = items.iter().map(|item| answer(item, &benches)).collect();
+    let memory = Memory::new(layers.iter().map(|layer| &layer.policy));
+    let benches: Vec<Bench<'p>> = layers.iter().map(|layer| Bench::open(layer, &gathered, &memory, now)).collect();
+    // Reading the recipes of votes takes as long as checking signatures.
+    let asked: Vec<&'p Item> = items.iter().collect();
+    let mut answers: Vec<Answer<'p>> = cores::map(&asked, |item| answer(item, &benches));
     mark_unpruned(&mut answers);
     Judged { answers, gathered, regressions: Regressions::default() }
 }
@@ -269,10 +271,11 @@ struct Bench<'p> {
 }
 
 impl<'p> Bench<'p> {
-    fn open(layer: &'p Layer, evidence: &Evidence, connection: Connection, now: Timestamp) -> Self {
-        let asking = verify::Asking { now, connection, seen_serial: layer.seen_serial };
+    fn open(layer: &'p Layer, gathered: &Gathered, memory: &Memory, now: Timestamp) -> Self {
+        let asking = verify::Asking { now, connection: gathered.connection, seen_serial: layer.seen_serial };
         let workers = Workers::new(cores::count());
-        Self { layer, session: Session::open_with(&layer.policy, evidence, asking, workers), now }
+        let session = Session::open_beside(&layer.policy, &gathered.evidence, asking, workers, memory);
+        Self { layer, session, now }
     }
 
     fn judge(&self, wanted: &Wanted, url: Option<&str>) -> Judgement<'p> {

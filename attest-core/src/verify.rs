@@ -7,12 +7,14 @@
 //! |---|---|
 //! | `opened` | whether a checkpoint is the log's, cosigned, fresh, and not half of a fork (docs/TRUST.md 5) |
 //! | `heard` | who signed a statement, and where it is proven to be |
+//! | `memory` | nothing: several policies under one evidence check a signature once |
 //! | `complete` | whether everything that speaks against a file was shown (docs/TRUST.md 4.4) |
 //! | [`crate::dissent`] | what blocks (docs/TRUST.md 4) |
 //! | [`crate::votes`] | what counts (docs/TRUST.md 3) |
 //! | this module | the answer, and what kind of "no" it is (docs/TRUST.md 1.5) |
 mod complete;
 mod heard;
+mod memory;
 mod opened;
 mod reason;
 mod session;
@@ -23,6 +25,7 @@ pub(crate) use self::heard::{Heard, Standing};
 pub use self::{
     complete::{Incomplete, ViewStanding},
     heard::Unreadable,
+    memory::Memory,
     reason::{Reason, Severity},
     session::Session,
     verdict::{Acceptance, Findings, LogStanding, PinStanding, Pinning, Place, Rejection, Verdict},

@@ -292,7 +292,7 @@ pub(crate) fn votes(
     contradicting: &BTreeSet<GroupName>,
 ) -> Tally {
     let mut tally = Tally { votes: Vec::new(), publishers: Vec::new(), ignored: Vec::new(), classes: Vec::new() };
-    let question = eligible::Question { policy, rule, wanted, heard };
+    let question = eligible::Question { policy, rule, wanted, heard, recipes: eligible::Recipes::new() };
     let mut sources: Sources = BTreeMap::new();
     for statement in heard {
         match statement.statement().predicate() {

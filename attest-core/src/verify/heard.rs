@@ -1,6 +1,6 @@
 //! What was said: statements with who signed them and where they are proven to be. Nothing is filtered here.
 use super::{
-    Evidence, LoggedEntry, Place, Reason, Workers,
+    Evidence, LoggedEntry, Memory, Place, Reason, Workers,
     opened::{Opened, fork},
 };
 use crate::{
@@ -115,7 +115,13 @@ pub(super) struct Hearing<'p> {
 }
 
 impl<'p> Hearing<'p> {
-    pub(super) fn new(policy: &'p Policy, evidence: &Evidence, opened: &[Opened], workers: Workers) -> Self {
+    pub(super) fn new(
+        policy: &'p Policy,
+        evidence: &Evidence,
+        opened: &[Opened],
+        workers: Workers,
+        memory: &Memory,
+    ) -> Self {
         let mut hearing = Self {
             heard: Vec::new(),
             unreadable: Vec::new(),
@@ -131,14 +137,18 @@ impl<'p> Hearing<'p> {
         let proofs = workers.map(&found, || (), |(), found| found.prove());
         // The same bytes from several places are checked once.
         let mut places: HashMap<LeafHash, usize> = HashMap::new();
-        let mut envelopes: Vec<&[u8]> = Vec::new();
+        let mut envelopes: Vec<(LeafHash, &[u8])> = Vec::new();
         for (found, proof) in found.iter().zip(&proofs) {
             places.entry(proof.leaf).or_insert_with(|| {
-                envelopes.push(found.envelope());
+                envelopes.push((proof.leaf, found.envelope()));
                 envelopes.len() - 1
             });
         }
-        let read = workers.map(&envelopes, || Signers::new(policy), |signers, bytes| read(bytes, signers));
+        let read = workers.map(
+            &envelopes,
+            || Signers::new(policy, memory),
+            |signers, (leaf, bytes)| read(*leaf, bytes, signers),
+        );
         // From here on in the order in which it was fetched.
         let mut merged = HashMap::new();
         let filed: Vec<Result<usize, EnvelopeError>> =
@@ -271,10 +281,10 @@ struct Read<'p> {
     said: Said<'p>,
 }
 
-fn read<'p>(bytes: &[u8], signers: &mut Signers<'p>) -> Result<Read<'p>, EnvelopeError> {
+fn read<'p>(leaf: LeafHash, bytes: &[u8], signers: &mut Signers<'p, '_>) -> Result<Read<'p>, EnvelopeError> {
     let envelope = Envelope::parse(bytes)?;
     let id = envelope.statement_id();
-    let (signer, said) = match signers.identify(&envelope)? {
+    let (signer, said) = match signers.identify(leaf, &envelope)? {
         Some((signer, party, verified)) => (Some(signer), Said::By(party, Box::new(verified))),
         None => (None, Said::ByStranger(Box::new(Statement::parse(envelope.payload())?))),
     };
@@ -282,19 +292,21 @@ fn read<'p>(bytes: &[u8], signers: &mut Signers<'p>) -> Result<Read<'p>, Envelop
 }
 
 /// Finds who signed an envelope by trying the policy's keys: an envelope names no key (docs/TRUST.md 2.1).
-struct Signers<'p> {
+struct Signers<'p, 'm> {
     parties: &'p [Party],
+    memory: &'m Memory,
     /// Who signed the last statement with this rebuilder id: only decides who is tried first.
     last: HashMap<Vec<u8>, usize>,
 }
 
-impl<'p> Signers<'p> {
-    fn new(policy: &'p Policy) -> Self {
-        Self { parties: policy.parties(), last: HashMap::new() }
+impl<'p, 'm> Signers<'p, 'm> {
+    fn new(policy: &'p Policy, memory: &'m Memory) -> Self {
+        Self { parties: policy.parties(), memory, last: HashMap::new() }
     }
 
     fn identify(
         &mut self,
+        leaf: LeafHash,
         envelope: &Envelope,
     ) -> Result<Option<(usize, &'p Party, VerifiedStatement)>, EnvelopeError> {
         let hint = rebuilder_hint(envelope.payload());
@@ -304,16 +316,11 @@ impl<'p> Signers<'p> {
             let Some(party) = self.parties.get(index).filter(|party| fits(envelope.signature(), party.key())) else {
                 continue;
             };
-            match envelope.verify(party.key()) {
-                Ok(verified) => {
-                    if let Some(hint) = hint {
-                        self.last.insert(hint.to_vec(), index);
-                    }
-                    return Ok(Some((index, party, verified)));
+            if let Some(verified) = self.memory.verify(leaf, envelope, party.key())? {
+                if let Some(hint) = hint {
+                    self.last.insert(hint.to_vec(), index);
                 }
-                // Not this key's.
-                Err(EnvelopeError::Key(_)) => {}
-                Err(error) => return Err(error),
+                return Ok(Some((index, party, verified)));
             }
         }
         Ok(None)

@@ -1,6 +1,6 @@
 //! Weighs what was heard about one file, and says what kind of answer it is.
 use super::{
-    Asking, Evidence, Findings, Heard, LogStanding, PinStanding, Pinning, Place, Reason, Rejection, Unreadable,
+    Asking, Evidence, Findings, Heard, LogStanding, Memory, PinStanding, Pinning, Place, Reason, Rejection, Unreadable,
     Verdict, Wanted, WantedName, Workers,
     complete::{Lists, View, listed_checkpoints},
     heard::{Hearing, Standing},
@@ -45,8 +45,20 @@ impl<'p> Session<'p> {
 
     /// As [`Session::open`], sooner: nearly all of the time goes into signatures, which need nothing of each other.
     pub fn open_with(policy: &'p Policy, evidence: &Evidence, asking: Asking, workers: Workers) -> Self {
+        Self::open_beside(policy, evidence, asking, workers, &Memory::none())
+    }
+
+    /// As [`Session::open_with`], beside sessions of other policies under the same evidence: what one of them checked is not
+    /// checked again.
+    pub fn open_beside(
+        policy: &'p Policy,
+        evidence: &Evidence,
+        asking: Asking,
+        workers: Workers,
+        memory: &Memory,
+    ) -> Self {
         let opened = open_all(policy, asking, &evidence.logs);
-        let hearing = Hearing::new(policy, evidence, &opened, workers);
+        let hearing = Hearing::new(policy, evidence, &opened, workers, memory);
         let listed = listed_checkpoints(policy, evidence);
         let lists = Lists::open(policy, asking, evidence, &opened, &listed);
         let mut against_all = unusable_policy(policy, asking);

@@ -3,10 +3,11 @@ use super::{Counts, Ignored, NotCounted, SourceClass, Vote, ignored, inputs, ori
 use crate::{
     envelope::StatementId,
     policy::{Party, Policy, Role, Rule, Status},
-    recipe::Recipe,
-    statement::{Build, Method, Network, Origin, Predicate, RecipeKind, Source, Subject},
+    recipe::{Recipe, RecipeError},
+    statement::{Build, Method, Network, Origin, Predicate, RecipeKind, Sha256, Source, Subject},
     verify::{Heard, Place, Standing, Wanted, WantedName},
 };
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 /// docs/TRUST.md 3.3
 pub(super) const MIN_REPEAT: u32 = 2;
@@ -17,6 +18,30 @@ pub(super) struct Question<'a> {
     pub(super) wanted: &'a Wanted,
     /// Everything heard about the digest: withdrawals are among it.
     pub(super) heard: &'a [&'a Heard<'a>],
+    pub(super) recipes: Recipes,
+}
+
+/// What recipes came to, by the digest of their text, which a statement is held to when it is read: rebuilders of one file
+/// mostly follow the same one, and reading it takes longer than checking a signature.
+#[derive(Debug)]
+pub(super) struct Recipes(RefCell<BTreeMap<Sha256, Result<Rc<Recipe>, RecipeError>>>);
+
+impl Recipes {
+    /// None was read yet.
+    pub(super) fn new() -> Self {
+        Self(RefCell::new(BTreeMap::new()))
+    }
+
+    /// A recipe that is knobs only.
+    fn knobs(&self, digest: Sha256, text: &str) -> Result<Rc<Recipe>, RecipeError> {
+        let mut known = self.0.borrow_mut();
+        let read = known.entry(digest).or_insert_with(|| {
+            let recipe = Recipe::parse(text)?;
+            recipe.knobs_only()?;
+            Ok(Rc::new(recipe))
+        });
+        read.clone()
+    }
 }
 
 /// A statement that is a vote if its place is good.
@@ -104,7 +129,7 @@ impl Question<'_> {
             return Err(NotCounted::HiddenRecipe(expected));
         }
         match build.recipe.kind {
-            RecipeKind::Inferred => inferred(build, subject),
+            RecipeKind::Inferred => inferred(build, subject, &self.recipes),
             RecipeKind::Custom if self.rule.accepts_recipe(&expected) => Ok(()),
             RecipeKind::Custom => Err(NotCounted::CustomRecipe(expected)),
         }
@@ -239,15 +264,14 @@ fn rebuilder_id(build: &Build, party: &Party) -> Result<(), NotCounted> {
 
 /// docs/TRUST.md 3.3: that a recipe is knobs only is shown by its text, and that the build followed it by all that the
 /// statement says a second time.
-fn inferred(build: &Build, subject: &Subject) -> Result<(), NotCounted> {
+fn inferred(build: &Build, subject: &Subject, recipes: &Recipes) -> Result<(), NotCounted> {
     if let Some(image) = build.environment.container_image {
         return Err(NotCounted::RecipeImage(image.sha256));
     }
     let Some(text) = &build.recipe.content else {
         return Err(NotCounted::RecipeNotInline(build.recipe.digest.sha256));
     };
-    let recipe = Recipe::parse(text).map_err(NotCounted::RecipeNotKnobs)?;
-    recipe.knobs_only().map_err(NotCounted::RecipeNotKnobs)?;
+    let recipe = recipes.knobs(build.recipe.digest.sha256, text).map_err(NotCounted::RecipeNotKnobs)?;
     match disagreement(&recipe, build, subject) {
         Some(knob) => Err(NotCounted::RecipeEnvironment { knob }),
         None => Ok(()),

@@ -4,8 +4,9 @@ use super::world::{
     wanted,
 };
 use attest_core::{
+    policy::Policy,
     statement::Outcome,
-    verify::{Evidence, Session, Workers},
+    verify::{Evidence, Memory, Session, Workers},
 };
 use std::num::NonZeroUsize;
 
@@ -46,4 +47,33 @@ fn as_many_threads_as_there_are_find_what_one_finds_in_the_same_order() {
     }
     let session = Session::open(&policy, &evidence, asking());
     assert!(!session.unreadable().is_empty() && !session.gaps().is_empty());
+}
+
+/// Several layers judge the same evidence, mostly by the same keys. What one of them checked is not checked again; what it
+/// concludes is nobody else's business.
+#[test]
+fn policies_beside_each_other_say_what_each_says_alone() {
+    let evidence = mixed();
+    let other_names =
+        Rules::bare().rebuilder("nix-1", "ours", "current", "").rebuilder("deb-1", "theirs", "current", "");
+    let policies: Vec<Policy> = [
+        Rules::new(),
+        Rules::new().set("threshold", "1"),
+        other_names.witness("witness-a").witness("witness-b").log(super::world::LOG, "").set("threshold", "1"),
+    ]
+    .into_iter()
+    .map(|rules| rules.policy())
+    .collect();
+    let told = |policy: &Policy, memory: &Memory| {
+        let session = Session::open_beside(policy, &evidence, asking(), Workers::ONE, memory);
+        format!("{:#?}\n{:#?}\n{:#?}", session.verify(&wanted()), session.unreadable(), session.gaps())
+    };
+    let alone: Vec<String> = policies.iter().map(|policy| told(policy, &Memory::none())).collect();
+    assert_ne!(alone[0], alone[1]);
+    for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2]] {
+        let memory = Memory::new(&policies);
+        for at in order {
+            assert_eq!(told(&policies[at], &memory), alone[at], "policy {at} in {order:?}");
+        }
+    }
 }
