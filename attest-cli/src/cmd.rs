@@ -78,6 +78,15 @@ impl Command {
             _ => &[Format::Text, Format::Json],
         }
     }
+
+    /// Whom it cannot do without.
+    const fn asks(&self) -> Option<&'static str> {
+        match self {
+            Self::Log(_) | Self::Submit(_) => Some("a log"),
+            Self::Proxy(_) | Self::Rebuild(_) => Some("an index"),
+            _ => None,
+        }
+    }
 }
 
 /// Runs a command.
@@ -88,8 +97,8 @@ pub(crate) fn dispatch(command: &Command, run: &Run) -> anyhow::Result<ExitCode>
         Command::Rebuilder(_) => host::needs_linux("rebuilder")?,
         _ => {}
     }
-    if run.connection == Connection::Offline && matches!(command, Command::Log(_) | Command::Submit(_)) {
-        let failure = Failure::usage("this command is for asking a log, and --offline asks nobody");
+    if let Some(whom) = command.asks().filter(|_| run.connection == Connection::Offline) {
+        let failure = Failure::usage(format!("this command is for asking {whom}, and --offline asks nobody"));
         return Err(failure.hint("leave out --offline").into());
     }
     let exit = match command {

@@ -72,9 +72,9 @@ impl Index {
     /// `files` is a folder in which downloads are kept by digest.
     pub(crate) fn new(settings: &Settings, files: &Path) -> anyhow::Result<Self> {
         let roots = settings.index_urls().map(|url| root(url, &settings.trusted_hosts));
-        let roots = roots.collect::<Result<_, _>>()?;
+        let roots: Vec<Url> = roots.collect::<Result<_, _>>()?;
         let netrc = Netrc::of_account();
-        Ok(Self { client: client(settings)?, roots, netrc, files: files.to_owned(), pages: Mutex::default() })
+        Ok(Self { client: client(settings, &roots)?, roots, netrc, files: files.to_owned(), pages: Mutex::default() })
     }
 
     /// All files of a project, in the index's order. A project that no index has is an error.
@@ -271,7 +271,7 @@ fn is_this_machine(url: &Url) -> bool {
     host == "localhost" || host.trim_matches(['[', ']']).parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
-fn client(settings: &Settings) -> anyhow::Result<Client> {
+fn client(settings: &Settings, roots: &[Url]) -> anyhow::Result<Client> {
     // A second call finds the first one's provider in place, which is the same.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let timeout = Duration::try_from_secs_f64(settings.timeout).unwrap_or(MAX_TIMEOUT).min(MAX_TIMEOUT);
@@ -279,9 +279,16 @@ fn client(settings: &Settings) -> anyhow::Result<Client> {
         .user_agent(concat!("attest/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(timeout.min(Duration::from_secs(30)))
         .timeout(timeout);
+    // No proxy is between this machine and itself.
+    if !roots.is_empty() && roots.iter().all(is_this_machine) {
+        builder = builder.no_proxy();
+    }
     if let Some(cert) = &settings.cert {
         let bundle = fs::read(cert).with_context(|| format!("expected pip's certificates in {}", cert.display()))?;
         builder = builder.tls_certs_only(Certificate::from_pem_bundle(&bundle)?);
+    }
+    if let Some(identity) = settings.identity()? {
+        builder = builder.identity(identity);
     }
     if let Some(proxy) = settings.proxy.as_deref().filter(|proxy| !proxy.is_empty()) {
         builder = builder.proxy(Proxy::all(proxy).context("expected pip's proxy to be a URL")?);

@@ -46,6 +46,8 @@ pub(crate) struct Settings {
     pub(crate) find_links: Vec<String>,
     /// A bundle of certificates that replaces the system's.
     pub(crate) cert: Option<PathBuf>,
+    /// A certificate of the user's own and its key, in one file: internal indexes ask for one.
+    pub(crate) client_cert: Option<PathBuf>,
     /// A proxy, or nothing, or an empty text.
     pub(crate) proxy: Option<String>,
     /// Seconds.
@@ -68,12 +70,22 @@ impl Settings {
             no_index: true,
             find_links: Vec::new(),
             cert: None,
+            client_cert: None,
             proxy: None,
             timeout: 15.0,
             trusted_hosts: Vec::new(),
             tags: Vec::new().into(),
             interpreter,
         }
+    }
+
+    /// What the user shows to servers that ask who they are: pip's setting, or uv's variable where pip has none.
+    pub(crate) fn identity(&self) -> anyhow::Result<Option<reqwest::Identity>> {
+        let named = self.client_cert.clone().or_else(|| std::env::var_os("SSL_CLIENT_CERT").map(PathBuf::from));
+        let Some(path) = named.filter(|path| !path.as_os_str().is_empty()) else { return Ok(None) };
+        let file = || format!("expected a client certificate and its key in {}", path.display());
+        let pem = fs::read(&path).with_context(file)?;
+        Ok(Some(reqwest::Identity::from_pem(&pem).with_context(file)?))
     }
 
     /// The indexes in the order in which they are asked; none where pip is told to use none.

@@ -497,3 +497,59 @@ fn an_environment_that_uv_made_is_installed_into_by_uv() -> Result<()> {
         Ok(())
     })
 }
+
+/// `[[packages]]` of PEP 751 for a wheel of the index.
+fn locked(shop: &Shop, wheel: &Wheel, digest: &ArtifactDigest) -> String {
+    let (name, url) = (wheel.name(), shop.index.url());
+    let project = name.split('-').next().unwrap_or_default();
+    format!(
+        "[[packages]]\nname = \"{project}\"\nversion = \"1.0\"\n[[packages.wheels]]\nname = \"{name}\"\n\
+         url = \"{url}{name}\"\nhashes = {{ sha256 = \"{digest}\" }}\n"
+    )
+}
+
+#[test]
+fn a_pylock_is_installed_as_it_says_and_only_where_all_of_it_passes() -> Result<()> {
+    let shop = Shop::new()?;
+    let head = "lock-version = \"1.0\"\ncreated-by = \"a test\"\n";
+    let (half, windows) =
+        (Wheel::new("half", "1.0", "")?, Wheel::tagged("gated", "1.0", "cp311-cp311-win32", "", &[])?);
+    let good = locked(&shop, &shop.good, &shop.good.digest());
+    let elsewhere = format!(
+        "[[packages.wheels]]\nname = \"{}\"\nurl = \"https://files.example/{0}\"\nhashes = {{ sha256 = \"{}\" }}\n",
+        windows.name(),
+        windows.digest()
+    );
+    shop.quorum.scene.write("pylock.toml", format!("{head}{good}{elsewhere}"))?;
+    shop.quorum.scene.write("pylock.half.toml", format!("{head}{good}{}", locked(&shop, &half, &half.digest())))?;
+    let wrong = locked(&shop, &shop.good, &half.digest());
+    shop.quorum.scene.write("pylock.wrong.toml", format!("{head}{wrong}"))?;
+    shop.newest(|buyer| {
+        buyer.refused(&buyer.install(&["-r", "pylock.half.toml"])?.expect(1)?.expect_words("1 ok, 1 refused")?)?;
+        buyer.refused(&buyer.install(&["-r", "pylock.wrong.toml"])?.expect(1)?)?;
+        buyer.refused(&buyer.install(&["-r", "pylock.toml", "needy"])?.expect(2)?.expect_words("nothing beside")?)?;
+        buyer.install(&["-r", "pylock.toml"])?.expect(0)?.expect_words("installed gated==1.0")?;
+        ensure!(buyer.has("gated")?, "not installed");
+        Ok(())
+    })
+}
+
+#[test]
+fn offline_no_installer_asks_an_index() -> Result<()> {
+    let shop = Shop::new()?;
+    shop.newest(|buyer| {
+        shop.index.forget();
+        buyer.refused(&buyer.install(&["gated", "--offline"])?)?;
+        ensure!(shop.index.requests().is_empty(), "asked: {:?}", shop.index.requests());
+        // What is at hand will do: the log's answer of before with a folder of wheels, or with uv's cache.
+        let path = shop.quorum.scene.write(&format!("at-hand/{}", shop.good.name()), shop.good.bytes())?;
+        let folder = path.parent().map(|folder| folder.display().to_string()).unwrap_or_default();
+        let at_hand = if buyer.is_uv() { ["--force-reinstall"].to_vec() } else { ["--find-links", &folder].to_vec() };
+        let before = if buyer.is_uv() { [].to_vec() } else { ["--dry-run"].to_vec() };
+        buyer.install(&[&["gated"], &before[..]].concat())?.expect(0)?;
+        shop.index.forget();
+        buyer.install(&[&["gated", "--offline"], &at_hand[..]].concat())?.expect(0)?;
+        ensure!(shop.index.requests().is_empty() && buyer.has("gated")?, "asked: {:?}", shop.index.requests());
+        Ok(())
+    })
+}

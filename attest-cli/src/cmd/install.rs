@@ -1,5 +1,5 @@
 //! `attest install ARGS...`: pip or uv says what it would install, every policy judges every file of it, and the installer
-//! is then held to exactly those digests.
+//! is then held to exactly those digests. Of a pylock.toml nobody is asked: it says so itself.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -29,6 +29,7 @@ use self::{
 
 mod arguments;
 mod installer;
+mod lock;
 mod pip;
 mod plan;
 mod present;
@@ -43,10 +44,13 @@ pub(crate) fn run(args: &Args, run: &Run) -> anyhow::Result<Exit> {
     if let Some(option) = args.requirements.iter().find(|requirement| requirement.starts_with('-')) {
         return Err(Failure::usage(format!("expected a requirement, found {option:?}")).into());
     }
-    let given = refuse_before_asking(args, run)?;
-    let installer = Installer::open(args, &run.out)?;
+    let lock = lock::named(args)?;
+    let given = if lock.is_some() { Given::default() } else { refuse_before_asking(args, run)? };
+    let installer = Installer::open(args, run)?;
     sources::tell(&installer, args, &run.out);
-    let mut packages = {
+    let mut packages = if let Some(lock) = &lock {
+        lock::packages(lock, installer.python(), run)?
+    } else {
         let _task = run.out.task(format!("asking {} what it would install", installer.kind()));
         installer.plan(args, &run.out)?
     };

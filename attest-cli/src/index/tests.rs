@@ -46,6 +46,7 @@ fn index(url: &str, cache: &Path) -> anyhow::Result<Index> {
         no_index: false,
         find_links: Vec::new(),
         cert: None,
+        client_cert: None,
         proxy: None,
         timeout: 10.0,
         trusted_hosts: Vec::new(),

@@ -21,6 +21,7 @@ json.dump(
         "no_index": bool(options.no_index),
         "find_links": options.find_links,
         "cert": options.cert,
+        "client_cert": options.client_cert,
         "proxy": options.proxy,
         "timeout": options.timeout,
         "trusted_hosts": options.trusted_hosts,

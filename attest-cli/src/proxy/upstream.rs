@@ -241,6 +241,9 @@ fn client(settings: &Settings) -> anyhow::Result<Client> {
         let bundle = fs::read(cert).with_context(|| format!("expected pip's certificates in {}", cert.display()))?;
         builder = builder.tls_certs_only(Certificate::from_pem_bundle(&bundle)?);
     }
+    if let Some(identity) = settings.identity()? {
+        builder = builder.identity(identity);
+    }
     if let Some(proxy) = settings.proxy.as_deref().filter(|proxy| !proxy.is_empty()) {
         builder = builder.proxy(Proxy::all(proxy).context("expected pip's proxy to be a URL")?);
     }

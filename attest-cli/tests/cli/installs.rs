@@ -167,3 +167,11 @@ fn without_a_policy_pip_is_not_even_asked() {
     let world = World::new();
     world.attest(&["install", "demo", "--python", "/no/such/python"]).is(2, "no policy");
 }
+
+#[test]
+fn commands_that_ask_an_index_say_so_where_nobody_may_be_asked() {
+    let world = World::new();
+    for command in [&["proxy", "--", "pip", "install", "demo"][..], &["rebuild", "demo==1.0"]] {
+        world.attest(&[&["--offline"], command].concat()).is(2, "asking an index, and --offline asks nobody");
+    }
+}

@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use attest_core::artifact::{ProjectName, Version};
+use attest_core::{
+    artifact::{ProjectName, Version},
+    verify::Connection,
+};
 
 use super::{
     arguments::{Args, Choice},
@@ -18,6 +21,7 @@ use crate::{
     locks::report::Planned,
     output::Output,
     platform::find::of_environment,
+    run::Run,
 };
 
 /// Who installs.
@@ -45,7 +49,8 @@ pub(super) enum Installer {
 
 impl Installer {
     /// The one that was asked for, or the one whose environment this is.
-    pub(super) fn open(args: &Args, out: &Output) -> anyhow::Result<Self> {
+    pub(super) fn open(args: &Args, run: &Run) -> anyhow::Result<Self> {
+        let (out, offline) = (&run.out, run.connection == Connection::Offline);
         let (kind, why) = match args.installer {
             Choice::Pip => (Kind::Pip, "asked for"),
             Choice::Uv => (Kind::Uv, "asked for"),
@@ -58,17 +63,17 @@ impl Installer {
                 return Err(Failure::usage("uv is not there").hint("install uv, or use `--installer pip`").into());
             };
             out.detail(format_args!("{version} installs into {} ({why})", python.display()));
-            return Ok(Self::Uv(Uv::open(python, args)));
+            return Ok(Self::Uv(Uv::open(python, args, offline)));
         }
         out.detail(format_args!("pip installs into {} ({why})", python.display()));
-        match Pip::open(python.clone()) {
+        match Pip::open(python.clone(), offline) {
             // An environment of uv's making has none.
             Err(error @ InstallerError::Pip { .. }) if args.installer == Choice::Auto && error.is_without_pip() => {
                 match Uv::version() {
                     Some(version) => {
                         args.fit(Kind::Uv)?;
                         out.detail(format_args!("{} has no pip: {version} installs", python.display()));
-                        Ok(Self::Uv(Uv::open(python, args)))
+                        Ok(Self::Uv(Uv::open(python, args, offline)))
                     }
                     None => Err(error.into()),
                 }

@@ -68,6 +68,7 @@ pub(super) struct Pip {
     python: PathBuf,
     /// What its configuration and environment say about where files come from: `global.index-url`, with its value.
     sources: Vec<(String, String)>,
+    offline: bool,
 }
 
 /// pip cannot be used for a gated installation.
@@ -101,9 +102,10 @@ struct Listed {
 }
 
 impl Pip {
-    /// Settings that are not known to be harmless are refused.
-    pub(super) fn open(python: PathBuf) -> Result<Self, InstallerError> {
-        let mut pip = Self { python, sources: Vec::new() };
+    /// Settings that are not known to be harmless are refused. `offline`: pip asks no index, which leaves what `--find-links`
+    /// has.
+    pub(super) fn open(python: PathBuf, offline: bool) -> Result<Self, InstallerError> {
+        let mut pip = Self { python, sources: Vec::new(), offline };
         let settings = pip.ask(["config", "list"])?;
         let settings = String::from_utf8_lossy(&settings);
         if let Some(key) = settings.lines().find_map(harmful) {
@@ -180,6 +182,9 @@ impl Pip {
         let mut command = Command::new(&self.python);
         // `-E`: PYTHONPATH would be another way to bring one's own pip.
         command.args(["-E", "-c", script]).stdin(Stdio::null()).env("PIP_DISABLE_PIP_VERSION_CHECK", "1");
+        if self.offline {
+            command.env("PIP_NO_INDEX", "1");
+        }
         command
     }
 

@@ -55,6 +55,7 @@ pub(super) enum UvError {
 pub(super) struct Uv {
     python: PathBuf,
     environment: Vec<(&'static str, PathBuf)>,
+    offline: bool,
 }
 
 #[derive(Deserialize)]
@@ -64,9 +65,10 @@ struct Listed {
 }
 
 impl Uv {
-    pub(super) fn open(python: PathBuf, args: &Args) -> Self {
+    /// `offline`: only what uv's cache and `--find-links` have.
+    pub(super) fn open(python: PathBuf, args: &Args, offline: bool) -> Self {
         let environment = args.resolution.certificates().map(|(name, file)| (name, file.clone())).collect();
-        Self { python, environment }
+        Self { python, environment, offline }
     }
 
     /// The Python that is installed into.
@@ -140,6 +142,9 @@ impl Uv {
         let mut command = Command::new("uv");
         command.args(arguments).stdin(Stdio::null());
         command.envs(self.environment.iter().map(|(name, file)| (name, file)));
+        if self.offline {
+            command.env("UV_OFFLINE", "1");
+        }
         command
     }
 }

@@ -143,6 +143,7 @@ fn a_recipe_that_changes_where_it_lies_is_another_one_for_a_batch_that_goes_on()
         no_index: false,
         find_links: Vec::new(),
         cert: None,
+        client_cert: None,
         proxy: None,
         timeout: 1.0,
         trusted_hosts: Vec::new(),
