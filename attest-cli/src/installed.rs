@@ -33,7 +33,7 @@ use crate::files::{self, FileError};
 
 /// A RECORD with half a million rows.
 const MAX_RECORD: u64 = 128 * 1024 * 1024;
-/// `WHEEL` and `direct_url.json` are a few lines.
+/// `WHEEL` and `direct_url.json` are a few lines, `METADATA` may hold a whole README.
 const MAX_METADATA: u64 = 1024 * 1024;
 /// What installers add to a wheel's own rows, beside compiled files and scripts.
 const ADDED: [&str; 6] =
@@ -116,6 +116,20 @@ impl Distribution {
         Some(Self { project, version, info: info.to_owned(), foreign, claimed, record })
     }
 
+    /// Its `.dist-info` folder.
+    pub(crate) fn info(&self) -> &Path {
+        &self.info
+    }
+
+    /// What METADATA says that it requires, as written; nothing where that cannot be read.
+    pub(crate) fn requires(&self) -> Vec<String> {
+        let Ok(text) = files::read(&self.info.join("METADATA"), MAX_METADATA) else { return Vec::new() };
+        let text = String::from_utf8_lossy(&text);
+        // The description follows an empty line.
+        let head = text.lines().take_while(|line| !line.is_empty());
+        head.filter_map(|line| Some(line.strip_prefix("Requires-Dist:")?.trim().to_owned())).collect()
+    }
+
     /// What is wrong with RECORD, where it cannot be used.
     pub(crate) fn record_error(&self) -> Option<&RecordError> {
         self.record.as_ref().err()
@@ -149,10 +163,30 @@ impl Distribution {
         installed == named && values("Build:").first().map(String::as_str) == wheel.build.as_deref()
     }
 
-    /// `recordDigest` of the wheel that these rows are of (docs/TRUST.md 7); nothing where RECORD does not say enough.
-    /// Whether the files are those of the rows is what [`check()`] finds out.
-    pub(crate) fn record_digest(&self, environment: &Environment) -> Option<ArtifactDigest> {
-        let stem = self.info.file_name()?.to_str()?.strip_suffix(".dist-info")?;
+    /// What the `recordDigest` of the wheel that these rows are of can be (docs/TRUST.md 7); nothing where RECORD does not say
+    /// enough. Whether the files are those of the rows is what [`check()`] finds out.
+    ///
+    /// Installers lay `.data/purelib` and `.data/platlib` out where everything else is, and no row says what came from there. A
+    /// wheel has all of its code in one place, so there are three readings; each is bound by a digest of all rows.
+    pub(crate) fn record_digests(&self, environment: &Environment) -> Vec<ArtifactDigest> {
+        let Some(stem) = self.info.file_name().and_then(|name| name.to_str()?.strip_suffix(".dist-info")) else {
+            return Vec::new();
+        };
+        let Some(rows) = self.wheel_rows(stem, environment) else { return Vec::new() };
+        let (own, data) = (format!("{stem}.dist-info/"), format!("{stem}.data/"));
+        let moved = |scheme: &str| {
+            let path = |path: &String| {
+                let stays = path.starts_with(&own) || path.starts_with(&data);
+                if stays { path.clone() } else { format!("{data}{scheme}/{path}") }
+            };
+            let rows: Vec<_> = rows.iter().map(|(name, sha256, size)| (path(name), *sha256, *size)).collect();
+            record_digest(&rows).sha256
+        };
+        vec![record_digest(&rows).sha256, moved("purelib"), moved("platlib")]
+    }
+
+    /// Path in the wheel, digest and size of every row that came with it.
+    fn wheel_rows(&self, stem: &str, environment: &Environment) -> Option<Vec<(String, ArtifactDigest, u64)>> {
         let mut rows = Vec::new();
         for row in self.record.as_ref().ok()?.rows() {
             match self.in_wheel(row, stem, environment) {
@@ -161,7 +195,7 @@ impl Distribution {
                 InWheel::As(path) => rows.push((path, row.sha256()?, row.size?)),
             }
         }
-        Some(record_digest(&rows).sha256)
+        Some(rows)
     }
 
     fn in_wheel(&self, row: &Row, stem: &str, environment: &Environment) -> InWheel {

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 mod amendment;
+mod audit;
 mod batch;
 mod buildtools;
 mod cache;

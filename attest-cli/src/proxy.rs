@@ -8,7 +8,7 @@
 //! | [`shelf`], `body`, `range`, `metadata` | files, that are what was judged before anybody has all of one |
 //! | [`door`], [`server`], [`routes`], `answers`, `accept`, `client` | HTTP |
 //! | [`tally`], `status` | what was kept back, and why |
-//! | [`around`], `installer`, `environment`, `arrivals` | one command with a proxy of its own |
+//! | [`around`], `installer`, `environment`, `arrivals`, `standing` | one command with a proxy of its own |
 
 use std::{
     io,
@@ -44,6 +44,7 @@ mod range;
 pub(crate) mod routes;
 pub(crate) mod server;
 pub(crate) mod shelf;
+mod standing;
 mod status;
 pub(crate) mod tally;
 pub(crate) mod upstream;

@@ -1,12 +1,18 @@
 //! `attest verify --env`: what is installed, compared with what is accepted.
 
-use std::{env, fs, path::PathBuf, process::Command};
+use std::{
+    env, fs,
+    io::{BufRead as _, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use attest_tests::{
     clients::{self, Client},
     command::{self, Outcome},
     quorum::Quorum,
+    tool,
     wheel::{Index, Wheel},
 };
 use serde_json::Value;
@@ -157,5 +163,88 @@ fn an_index_that_wants_a_password_is_asked_with_the_one_in_netrc() -> Result<()>
     let mut verify = place.command(&["-v"]);
     let outcome = command::run(verify.env("NETRC", netrc))?.expect(0)?;
     ensure!(!outcome.text().contains("s3cret"), "the password is shown: {}", outcome.text());
+    Ok(())
+}
+
+/// TLS before the index, for clients with a certificate; ends with the test.
+struct Door(Child);
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        let _gone = self.0.kill().and_then(|()| self.0.wait());
+    }
+}
+
+/// A certificate for 127.0.0.1 that is its own authority, with its key in the same file.
+fn certificate(place: &Place, name: &str) -> Result<PathBuf> {
+    let (key, cert) =
+        (place.quorum.scene.path(&format!("{name}.key")), place.quorum.scene.path(&format!("{name}.crt")));
+    let mut openssl = Command::new("openssl");
+    openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]);
+    openssl.args(["-subj", &format!("/CN={name}"), "-addext", "subjectAltName=IP:127.0.0.1", "-keyout"]);
+    // A certificate that is presented is none that signs others.
+    openssl.arg(&key).args(["-addext", "basicConstraints=critical,CA:FALSE", "-out"]).arg(&cert);
+    command::run(&mut openssl)?.expect(0)?;
+    let both = fs::read_to_string(&cert)? + &fs::read_to_string(&key)?;
+    place.quorum.scene.write(&format!("{name}.pem"), both)
+}
+
+#[test]
+fn an_index_that_wants_a_client_certificate_is_shown_the_one_that_pip_or_uv_has() -> Result<()> {
+    if !tool::have(&["openssl", "python3"]) {
+        return Ok(());
+    }
+    let Some(place) = Place::new(Client::Uv013)? else { return Ok(()) };
+    let (server, mine, strange) =
+        (certificate(&place, "server")?, certificate(&place, "mine")?, certificate(&place, "strange")?);
+    let url = place.index.url();
+    let port = url.split(':').nth(2).and_then(|rest| rest.split('/').next()).context("an index has a port")?;
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/tls_door.py");
+    let mut door = Command::new("python3");
+    door.arg(script).arg(&server).arg(&mine).arg(port).stdout(Stdio::piped());
+    let mut door = Door(door.spawn()?);
+    let mut line = String::new();
+    BufReader::new(door.0.stdout.take().context("its output is piped")?).read_line(&mut line)?;
+    let url = url.replace(&format!("http://127.0.0.1:{port}"), &format!("https://127.0.0.1:{}", line.trim()));
+    let audit = |variable: &str, certificate: Option<&PathBuf>| -> Result<Outcome> {
+        let mut audit = place.command(&[]);
+        audit.env("PIP_INDEX_URL", &url).env("PIP_CERT", &server);
+        if let Some(certificate) = certificate {
+            audit.env(variable, certificate);
+        }
+        command::run(&mut audit)
+    };
+    audit("", None)?.expect(1)?.expect_words("1 unknown")?;
+    audit("PIP_CLIENT_CERT", Some(&strange))?.expect(1)?.expect_words("1 unknown")?;
+    audit("PIP_CLIENT_CERT", Some(&mine))?.expect(0)?.expect_words("1 ok")?;
+    audit("SSL_CLIENT_CERT", Some(&mine))?.expect(0)?.expect_words("1 ok")?;
+    Ok(())
+}
+
+#[test]
+fn what_is_exempt_is_known_by_the_file_itself() -> Result<()> {
+    let Some(place) = Place::new(Client::Uv013)? else { return Ok(()) };
+    let Some(uv) = clients::get(Client::Uv013)? else { return Ok(()) };
+    let mut install = Command::new(uv);
+    install.args(["pip", "install", "--no-config", "--no-cache", "--link-mode", "copy", "--python"]);
+    install.arg(place.quorum.scene.path("env/bin/python"));
+    install.args(["--default-index", &place.index.url(), "unknown"]).env("NO_PROXY", "127.0.0.1");
+    command::run(&mut install)?.expect(0)?;
+    place.audit(&[])?.expect(1)?.expect_words("no file of this version is accepted")?;
+    let digest = Wheel::new("unknown", "1.0", "")?.digest();
+    let policy = fs::read_to_string(place.quorum.scene.path("policy.toml"))?;
+    let exempt = format!("\n[[exempt]]\nsha256 = \"{digest}\"\nreason = \"ours\"\nexpires = 2099-01-01T00:00:00Z\n");
+    place.quorum.scene.write("policy.toml", policy + &exempt)?;
+    place.audit(&[])?.expect(0)?.expect_words("2 packages audited: 2 ok")?;
+    // The file is exempt, and not whatever calls itself so.
+    let module = place.site.join("unknown.py");
+    fs::write(&module, "EVIL = True\n")?;
+    place.audit(&[])?.expect(1)?.expect_words("unknown.py: its bytes are others")?;
+    fs::write(&module, "")?;
+    // Nobody may be asked for the file, so nothing is known.
+    let lock = format!("unknown==1.0 --hash=sha256:{digest}\n{}", place.good.requirement());
+    place.quorum.scene.write("lock.txt", lock)?;
+    place.audit(&["lock.txt"])?.expect(0)?;
+    place.audit(&["lock.txt", "--offline"])?.expect(3)?.expect_words("the file is not at hand")?;
     Ok(())
 }

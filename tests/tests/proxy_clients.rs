@@ -1,6 +1,7 @@
 //! Real installers through the proxy: what each ends with, says, and has installed.
 
 use std::{
+    io::Cursor,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -258,8 +259,9 @@ fn what_is_installed_around_the_proxy_is_exit_3() -> Result<()> {
     ensure!(play.version("good")?.is_some(), "installed");
     // pip writes the plus sign of a local version in another way than the page.
     around(&[&python, "-m", "pip", "install", "local==1.0+cpu.1"])?.expect(0)?;
-    // Nothing to install: nobody was asked, and that is said.
-    around(&[&python, "-m", "pip", "install", "good"])?.expect(0)?.expect_words("nothing was installed")?;
+    // Nothing to install: nobody was asked, so what is there is looked at.
+    let again = around(&[&python, "-m", "pip", "install", "good"])?.expect(0)?.expect_words("nothing was installed")?;
+    again.expect_words("there already, and verified by its files: good 1.0")?;
     around(&[&python, "-m", "pip", "install", "sneaked"])?.expect(1)?.expect_words("hidden: sneaked 1.0")?;
     let past = format!("{python} -m pip install --index-url {} sneaked", play.index.url());
     around(&["sh", "-c", &past])?.expect(3)?.expect_words("never asked the proxy: sneaked 1.0")?;
@@ -283,6 +285,53 @@ fn what_is_installed_around_the_proxy_is_exit_3() -> Result<()> {
     // What is not understood may name a source.
     let strange = play.quorum.scene.write("strange.txt", "--some-option x\ngood\n")?.display().to_string();
     around(&[&python, "-m", "pip", "install", "-r", &strange])?.expect(2)?.expect_words("--some-option")?;
+    Ok(())
+}
+
+/// pip and uv skip what is there in the right version, whatever its files are, and ask nobody.
+#[test]
+fn what_was_there_already_and_is_not_what_was_verified_is_exit_3() -> Result<()> {
+    for client in [Client::Pip26, Client::Uv013] {
+        let Some(play) = Play::new(client)? else { return Ok(()) };
+        let (good, unseen) = (Wheel::new("good", "1.0", "GOOD = True\n")?, Wheel::new("unseen", "1.0", "")?);
+        let needy = Wheel::requiring("needy", "1.0", "", &["good>=1", "absent; extra == 'more'"])?;
+        [&good, &needy].into_iter().try_for_each(|wheel| play.passing(wheel))?;
+        let program = play.program.display().to_string();
+        let python = play.python.display().to_string();
+        let install: &[&str] = if client.program() == "pip" {
+            &[&python, "-m", "pip", "install"]
+        } else {
+            &[&program, "pip", "install", "--python", &python]
+        };
+        let by = |words: &[&str]| -> Result<Outcome> {
+            let mut proxy = play.quorum.scene.attest();
+            proxy.args(["proxy", "--policy", "policy.toml", "--python", "/nonexistent"]);
+            proxy.args(["--index", &format!("main={}", play.index.url()), "--"]).args(install).args(words);
+            proxy.env("VIRTUAL_ENV", play.quorum.scene.path("venv")).env("PIP_DISABLE_PIP_VERSION_CHECK", "1");
+            proxy.env("UV_CACHE_DIR", play.quorum.scene.path("uv")).env("UV_LINK_MODE", "copy");
+            command::run(&mut proxy)
+        };
+        // As an installer leaves it that took it from some index.
+        let site = clients::site_packages(&play.quorum.scene.path("venv"))?;
+        let alone =
+            |wheel: &Wheel| -> Result<()> { Ok(zip::ZipArchive::new(Cursor::new(wheel.bytes()))?.extract(&site)?) };
+        alone(&Wheel::new("good", "1.0", "GOOD = False\n")?)?;
+        // What nobody named or requires is not looked at.
+        alone(&unseen)?;
+        let wrong =
+            "not shown to be what was verified: good 1.0 (what lies here is not what the accepted file installs)";
+        by(&["good==1.0"])?.expect(3)?.expect_words(wrong)?;
+        // Nor does it get by as what something else requires, or by a file of requirements.
+        by(&["needy"])?.expect(3)?.expect_words(wrong)?;
+        let file = play.quorum.scene.write("wanted.txt", "good==1.0\n")?.display().to_string();
+        by(&["-r", &file])?.expect(3)?.expect_words(wrong)?;
+        let again = if client.program() == "pip" { "--force-reinstall" } else { "--reinstall" };
+        by(&[again, "needy"])?.expect(0)?;
+        by(&["needy"])?.expect(0)?.expect_words("verified by its files: good 1.0, needy 1.0")?;
+        // A file that was changed is told from one that never was the right one.
+        std::fs::write(site.join("good.py"), "GOOD = None\n")?;
+        by(&["needy"])?.expect(3)?.expect_words("good 1.0 (its files are not what its RECORD says)")?;
+    }
     Ok(())
 }
 

@@ -90,10 +90,34 @@ fn the_rows_of_an_installed_package_give_the_record_digest_of_its_wheel() {
         row("foo-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\nTag: py2-none-any\n"),
         row("foo.py", "x = 1\n"),
     ];
-    assert_eq!(found[0].record_digest(&environment), Some(record_digest(&wheel).sha256));
+    assert_eq!(found[0].record_digests(&environment)[0], record_digest(&wheel).sha256);
     let tagged = |name: &str| found[0].is_tagged_like(&WheelName::parse(name).unwrap());
     assert!(tagged("foo-1.0-py2.py3-none-any.whl"));
     assert!(!tagged("foo-1.0-py3-none-any.whl") && !tagged("foo-1.0-1-py2.py3-none-any.whl"));
+}
+
+/// numpy's neighbours are built like this: code for all platforms in a wheel for one.
+#[test]
+fn code_that_a_wheel_keeps_in_its_data_folder_is_known_where_installers_put_it() {
+    let world = World::new();
+    let (environment, found) = world.read();
+    let row =
+        |path: &str, content: &str| (path.to_owned(), ArtifactDigest::of(content.as_bytes()), content.len() as u64);
+    let wheel = |code: &str, content: &str| {
+        let rows = [
+            row("foo-1.0.data/data/share/foo.txt", "data"),
+            row(code, content),
+            row("foo-1.0.dist-info/METADATA", "Name: foo\n"),
+            row("foo-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\nTag: py2-none-any\n"),
+        ];
+        record_digest(&rows).sha256
+    };
+    let there = found[0].record_digests(&environment);
+    for code in ["foo.py", "foo-1.0.data/purelib/foo.py", "foo-1.0.data/platlib/foo.py"] {
+        assert!(there.contains(&wheel(code, "x = 1\n")), "{code}");
+        assert!(!there.contains(&wheel(code, "x = 2\n")), "{code}: other bytes");
+    }
+    assert!(!there.contains(&wheel("foo-1.0.data/headers/foo.py", "x = 1\n")));
 }
 
 #[test]
@@ -144,7 +168,7 @@ fn a_record_that_two_readers_could_understand_differently_is_refused() {
     fs::remove_file(world.path(&format!("{SITE}/foo-1.0.dist-info/RECORD"))).unwrap();
     assert_eq!(world.error(), Some(RecordError::Missing));
     let (environment, found) = world.read();
-    assert_eq!(found[0].record_digest(&environment), None);
+    assert_eq!(found[0].record_digests(&environment), []);
 }
 
 #[test]
@@ -153,7 +177,7 @@ fn rows_outside_of_the_environment_are_not_followed_and_match_nothing() {
     world.record(format!("{}../../../../../../../../../../etc/passwd,{},4\n", World::rows(), hash(b"data")));
     assert_eq!(world.faults()[0].1, Fault::Outside);
     let (environment, found) = world.read();
-    assert_eq!(found[0].record_digest(&environment), None);
+    assert_eq!(found[0].record_digests(&environment), []);
     world.record(format!("{}free.py,,\n", World::rows()));
     assert_eq!(world.faults(), [("free.py".to_owned(), Fault::NoHash)]);
 }
@@ -210,8 +234,8 @@ fn a_compiled_file_that_needs_no_source_is_not_let_in_by_a_row_without_hash() {
         let before = world.read().1.remove(0);
         world.record(format!("{}{path},,\n", World::rows()));
         let (environment, found) = world.read();
-        assert!(before.record_digest(&environment).is_some());
-        assert_eq!(found[0].record_digest(&environment), None, "{path}");
+        assert!(!before.record_digests(&environment).is_empty());
+        assert_eq!(found[0].record_digests(&environment), [], "{path}");
     }
     let world = World::new();
     world.write(&format!("{SITE}/sitecustomize.pyc"), "code");

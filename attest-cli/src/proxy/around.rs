@@ -5,8 +5,9 @@
 //! command that installs from a lock (`uv sync`, `poetry install`, `pdm sync`) asks no proxy, so its lock is verified before
 //! it starts, must not change meanwhile, and its installer compares the digests. Afterwards, of a command that succeeded:
 //! every distribution that is new in the environments that it can be expected to use must be one that the proxy served in
-//! this run (or showed, where clients may have kept files of its address), or the user's own folder. One that is not, or an installer of which neither a request nor an environment was
-//! seen, is exit 3: nobody knows what was installed.
+//! this run (or showed, where clients may have kept files of its address), or the user's own folder. What was there already and
+//! the command relies on ([`standing`](super::standing)) must be shown to be what an accepted file installs. One that is not, or an
+//! installer of which neither a request nor an environment was seen, is exit 3: nobody knows what was installed.
 
 use std::{
     ffi::OsString,
@@ -16,21 +17,26 @@ use std::{
 };
 
 use anyhow::Context as _;
-use attest_core::artifact::ArtifactDigest;
+use attest_core::{artifact::ArtifactDigest, verify::Wanted};
 
 use super::{
     Proxy,
-    arrivals::{Arrival, Environments},
+    arrivals::{Arrival, Environments, Known},
     environment::Environment,
     installer::{Kind, LockFile, Words},
+    standing::{self, Named, Standing},
     tally::Status,
 };
 use crate::host::{self, Asked, Ending};
 use crate::{
+    audit::Catalog,
     exit::{Exit, Failure},
     gate::{self, report::Report, summary::Summary},
+    index::Index,
     input,
+    item::{Item, Question},
     locks::requirements::Requirements,
+    pip::Settings,
     platform::find::Selection,
     run::Run,
     wheels,
@@ -41,10 +47,19 @@ use crate::{
 pub(crate) struct Errand<'a> {
     command: &'a [OsString],
     kind: Kind,
-    /// The lock that it installs from, with its digest when it was verified.
-    lock: Option<(PathBuf, ArtifactDigest)>,
+    /// The lock that it installs from.
+    lock: Option<Verified>,
     /// Nobody can have files of this proxy's address from before: what is installed must have been served.
     fresh: bool,
+}
+
+/// A lock that passed.
+#[derive(Debug)]
+struct Verified {
+    path: PathBuf,
+    /// When it was verified.
+    digest: ArtifactDigest,
+    items: Vec<Item>,
 }
 
 impl<'a> Errand<'a> {
@@ -70,13 +85,14 @@ impl<'a> Errand<'a> {
             }
             Kind::Lock(lock) => {
                 let path = find(lock)?;
-                let before = wheels::digest(&path)?;
-                let exit = verify(&path, run)?;
+                let digest = wheels::digest(&path)?;
+                let items = input::items(std::slice::from_ref(&path), &Selection::default(), run)?;
+                let exit = verify(&path, &items, run)?;
                 if exit != Exit::Pass {
                     run.out.note(format_args!("{} does not pass: the command was not started", path.display()));
                     return Ok(Err(exit));
                 }
-                Some((path, before))
+                Some(Verified { path, digest, items })
             }
             Kind::Index | Kind::Unknown => None,
         };
@@ -132,33 +148,91 @@ impl<'a> Errand<'a> {
             return Ok(Exit::Child(u8::try_from(code).unwrap_or(u8::MAX)));
         }
         let seen = Seen { arrivals: places.since(&before), sees_environments: !places.now().is_empty() };
-        self.verdict(&status, &seen, run)
+        self.verdict(&status, &seen, run)?;
+        let standing = self.standing(&places, &before, proxy, run)?;
+        self.settle(&standing, &status, run)
     }
 
-    /// Of a command that succeeded.
-    fn verdict(&self, status: &Status, seen: &Seen, run: &Run) -> anyhow::Result<Exit> {
-        let undecided = |message: String, hint: &str| Err(Failure::new(Exit::Undecided, message).hint(hint).into());
-        if let Some((path, before)) = &self.lock {
-            return if wheels::digest(path)? == *before {
-                Ok(Exit::Pass)
-            } else {
-                undecided(format!("{} changed while the command ran", path.display()), "verify it, and install again")
-            };
+    /// Of a command that succeeded: nothing came from elsewhere.
+    fn verdict(&self, status: &Status, seen: &Seen, run: &Run) -> Result<(), Failure> {
+        let undecided = |message: String, hint: &str| Err(Failure::new(Exit::Undecided, message).hint(hint));
+        if let Some(Verified { path, digest, .. }) = &self.lock {
+            if wheels::digest(path).ok() != Some(*digest) {
+                let message = format!("{} changed while the command ran", path.display());
+                return undecided(message, "verify it, and install again");
+            }
+            if !seen.sees_environments {
+                run.out.note(
+                    "the environment that it installs into was not seen: what was there already was not verified",
+                );
+            }
+            return Ok(());
         }
         let strangers = seen.strangers(status, self.fresh);
         if !strangers.is_empty() {
             let hint = "look where it came from (a cache, a folder, a URL), remove it, and verify what is installed with `attest verify --env`";
             return undecided(format!("installed, but never asked the proxy: {}", strangers.join(", ")), hint);
         }
+        if self.kind == Kind::Index && status.is_silent() && !seen.sees_environments {
+            let hint = "activate the environment that it installs into, so that attest can see what is new there";
+            return undecided("the installer succeeded, but never asked the proxy".to_owned(), hint);
+        }
+        Ok(())
+    }
+
+    /// What was there already.
+    fn standing(&self, places: &Environments, before: &Known, proxy: &Proxy, run: &Run) -> anyhow::Result<Standing> {
+        let (named, locked) = match &self.lock {
+            Some(lock) => (lock.items.iter().filter_map(locked).collect(), lock.items.as_slice()),
+            None => (named(&Words::new(self.command)), &[][..]),
+        };
+        // As the installer saw it: of each project the files that are accepted.
+        let settings = Settings { index_url: proxy.url.join("simple/")?.into(), no_index: false, ..Settings::none() };
+        let index = |folder: &Path| Index::new(&settings, folder);
+        standing::look(&named, places, before, locked, &Catalog::new(&index, run), &run.layers()?)
+    }
+
+    fn settle(&self, standing: &Standing, status: &Status, run: &Run) -> anyhow::Result<Exit> {
+        let Standing { verified, unverified } = standing;
+        if !unverified.is_empty() {
+            let message = format!(
+                "there already, so the installer asked nobody, and not shown to be what was verified: {}",
+                unverified.join(", ")
+            );
+            let hint = "use a fresh environment, or have verified files put in its place: `pip install --force-reinstall`, `uv pip install --reinstall`, `poetry sync` after removing it";
+            return Err(Failure::new(Exit::Undecided, message).hint(hint).into());
+        }
+        if !verified.is_empty() {
+            run.out.note(format_args!("there already, and verified by its files: {}", verified.join(", ")));
+        }
         if self.kind == Kind::Index && status.is_silent() {
-            if !seen.sees_environments {
-                let hint = "activate the environment that it installs into, so that attest can see what is new there";
-                return undecided("the installer succeeded, but never asked the proxy".to_owned(), hint);
-            }
-            run.out.note("nothing was installed, and nothing that is there already was verified");
+            run.out.note("nothing was installed");
         }
         Ok(Exit::Pass)
     }
+}
+
+/// What a lock has installed here.
+fn locked(item: &Item) -> Option<Named> {
+    if matches!(item.question, Question::NotSelectable(_)) {
+        return None;
+    }
+    let by_name = |wanted: &Wanted| gate::release(&wanted.name).map(|(project, _)| project);
+    let project = match (&item.package, &item.question) {
+        (Some(package), _) => Some(package.project.clone()),
+        (None, Question::File { wanted, .. }) => by_name(wanted),
+        (None, _) => None,
+    };
+    project.map(|project| Named { project, extras: false })
+}
+
+/// What a command names, itself and in files of requirements.
+fn named(words: &Words<'_>) -> Vec<Named> {
+    let (names, files) = words.requirements();
+    // Read before the command was started, so what is no such file is none that it installed from.
+    let read = files.iter().filter_map(|file| Requirements::read(Path::new(file)).ok());
+    let listed: Vec<String> = read.flat_map(|read| read.items).map(|item| item.name).collect();
+    names.into_iter().chain(listed.iter().map(String::as_str)).filter_map(Named::in_requirement).collect()
 }
 
 /// What can be seen of environments.
@@ -242,10 +316,9 @@ fn find(lock: LockFile) -> anyhow::Result<PathBuf> {
 }
 
 /// As `attest verify LOCK`.
-fn verify(path: &Path, run: &Run) -> anyhow::Result<Exit> {
-    let items = input::items(&[path.to_owned()], &Selection::default(), run)?;
+fn verify(path: &Path, items: &[Item], run: &Run) -> anyhow::Result<Exit> {
     let layers = run.layers()?;
-    let judged = gate::judge(&items, &layers, run)?;
+    let judged = gate::judge(items, &layers, run)?;
     let exit = judged.exit();
     // A result only where it is the end: otherwise stdout is the command's.
     if exit == Exit::Pass {

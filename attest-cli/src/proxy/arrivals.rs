@@ -13,6 +13,8 @@ use std::{
 use attest_core::artifact::{ProjectName, Version};
 use serde::Deserialize;
 
+use crate::installed::Environment;
+
 /// Environments below one prefix; more is no environment.
 const MAX_FOLDERS: usize = 64;
 
@@ -40,7 +42,8 @@ pub(super) struct Environments {
     folders: Vec<PathBuf>,
 }
 
-type Known = BTreeMap<PathBuf, Option<SystemTime>>;
+/// When each distribution was changed last.
+pub(super) type Known = BTreeMap<PathBuf, Option<SystemTime>>;
 
 impl Environments {
     /// Of the active environment, of `.venv` here, of the program itself, and of what the command names.
@@ -65,6 +68,18 @@ impl Environments {
         let infos =
             entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "dist-info"));
         infos.map(|path| (path.clone(), changed(&path))).collect()
+    }
+
+    /// Those that can be read as environments, each once.
+    pub(super) fn environments(&self) -> Vec<Environment> {
+        let mut found: Vec<Environment> = Vec::new();
+        for folder in &self.folders {
+            let read = Environment::prefix(folder).ok().filter(|environment| !environment.folders().is_empty());
+            // `--target` names the folder with the packages.
+            let read = read.or_else(|| Environment::folder(folder).ok());
+            found.extend(read.filter(|new| found.iter().all(|known| known.folders() != new.folders())));
+        }
+        found
     }
 
     /// What came since.

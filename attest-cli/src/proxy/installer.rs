@@ -165,6 +165,23 @@ impl<'a> Words<'a> {
         files
     }
 
+    /// What an index is asked for by name, in words and in files: requirements, as written.
+    pub(super) fn requirements(&self) -> (Vec<&str>, Vec<&str>) {
+        let words = self.own();
+        let bare: Vec<&str> = options::bare(words).into_iter().map(|at| words[at]).collect();
+        let files = options::values(words, "r", &["--requirement", "--requirements"]);
+        match (self.program().map(|(program, _)| program), bare.as_slice()) {
+            (Some("pip"), ["install", rest @ ..]) | (Some("uv"), ["pip", "install", rest @ ..]) => {
+                (rest.iter().copied().filter(|word| !files.contains(word)).collect(), files)
+            }
+            (Some("uv"), ["pip", "sync", rest @ ..])
+            | (Some("pip"), ["sync", rest @ ..])
+            | (Some("pip-sync"), rest) => (Vec::new(), [rest, &files].concat()),
+            // Into environments of their own, or nowhere.
+            _ => (Vec::new(), Vec::new()),
+        }
+    }
+
     /// Whether the user already said that uv must compare its lock with the index and leave it alone.
     pub(super) fn keeps_lock(&self) -> bool {
         self.own().contains(&"--locked")
@@ -272,6 +289,22 @@ mod tests {
         assert_eq!(words.targets(), ["here", "/venv"]);
         for line in ["uv pip sync -q a.txt", "pip-sync a.txt", "pip install -qra.txt", "pip install --req a.txt x"] {
             assert_eq!(Words::new(&super::tests::words(line)).requirement_files(), ["a.txt"], "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_asked_for_by_name_is_told_from_commands_and_values() {
+        for (line, names, files) in [
+            ("pip install -q six==1.17.0 idna", &["six==1.17.0", "idna"][..], &[][..]),
+            ("python -m pip install -r r.txt -c c.txt six", &["six"], &["r.txt"]),
+            ("uv pip install --python /venv/bin/python six", &["six"], &[]),
+            ("uv pip sync r.txt", &[], &["r.txt"]),
+            ("pip download six", &[], &[]),
+            ("uvx six", &[], &[]),
+            ("make six", &[], &[]),
+        ] {
+            let line_words = words(line);
+            assert_eq!(Words::new(&line_words).requirements(), (names.to_vec(), files.to_vec()), "{line}");
         }
     }
 

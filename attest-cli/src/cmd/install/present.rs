@@ -125,9 +125,9 @@ impl Audit {
         let (Some((distribution, whole)), None) = (found.next(), found.next()) else {
             return false;
         };
-        let there = distribution.record_digest(&self.environment);
+        let there = distribution.record_digests(&self.environment);
         let is_accepted = |(file, record): &(ArtifactDigest, ArtifactDigest)| {
-            chosen.files.iter().any(|(_, digest)| digest == file) && there == Some(*record)
+            chosen.files.iter().any(|(_, digest)| digest == file) && there.contains(record)
         };
         *whole && distribution.foreign.is_none() && self.accepted.iter().any(is_accepted)
     }

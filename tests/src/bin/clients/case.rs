@@ -1,11 +1,17 @@
 //! What is wrong in each case, and the files that it is about.
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    io::{Cursor, Read as _},
+    path::Path,
+    process::Command,
+};
 
 use anyhow::{Context, Result};
 use attest_core::{
     artifact::{ArtifactDigest, WheelName},
-    statement::Subject,
+    envelope::Envelope,
+    statement::{Subject, record_digest},
 };
 use attest_tests::{command, forge::Forge, quorum::Quorum};
 
@@ -29,6 +35,27 @@ impl File {
 
     fn subject(&self) -> Result<Subject> {
         Ok(Subject { name: WheelName::parse(&self.name)?, digest: self.digest() })
+    }
+
+    /// What it installs (docs/TRUST.md 7): audits compare what lies in an environment with that.
+    fn record(&self) -> Result<ArtifactDigest> {
+        let mut zip = zip::ZipArchive::new(Cursor::new(&self.bytes))?;
+        let mut rows = Vec::new();
+        for at in 0..zip.len() {
+            let mut member = zip.by_index(at)?;
+            let name = member.name()?.into_owned();
+            if !member.is_dir() && !name.ends_with(".dist-info/RECORD") && !name.contains(".data/scripts/") {
+                let mut bytes = Vec::new();
+                member.read_to_end(&mut bytes)?;
+                rows.push((name, ArtifactDigest::of(&bytes), bytes.len() as u64));
+            }
+        }
+        Ok(record_digest(&rows).sha256)
+    }
+
+    /// "I reproduced it", and what it installs.
+    fn vote(&self, voter: &Forge) -> Result<Envelope> {
+        voter.vote_on(self.subject()?, self.record()?)
     }
 }
 
@@ -128,7 +155,7 @@ impl Case {
     pub(crate) fn vote(self, quorum: &Quorum, files: &Files) -> Result<()> {
         let everybody = [&quorum.alice, &quorum.carol];
         let vote = |voters: &[_], file: &File| -> Result<()> {
-            voters.iter().try_for_each(|voter: &&Forge| quorum.submit(&voter.vote(file.subject()?)?).map(drop))
+            voters.iter().try_for_each(|voter: &&Forge| quorum.submit(&file.vote(voter)?).map(drop))
         };
         vote(&everybody, &files.good)?;
         match self {
@@ -168,6 +195,6 @@ impl Case {
 /// Bob gets another file from what Carol says she built it from.
 fn contradict(quorum: &Quorum, file: &File) -> Result<()> {
     let build = Forge::build_of(&file.subject()?.name);
-    let carols = quorum.carol.vote(file.subject()?)?.statement_id();
+    let carols = file.vote(&quorum.carol)?.statement_id();
     quorum.submit(&quorum.bob.contradiction(file.subject()?, build, carols)?).map(drop)
 }

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::{Audit, Audited, Found, asked, twice};
+use super::{Audit, twice};
 use crate::{
-    gate::Judged,
+    audit::{Audited, Found},
     output::{Output, Style, plural},
     run::Run,
 };
@@ -73,11 +73,11 @@ struct Summary {
 
 const IS: &str = "an audit of what lies there now, and no prevention: code that ran could have changed what was read";
 
-pub(super) fn tell(audit: &Audit, judged: &Judged<'_>, run: &Run) -> anyhow::Result<()> {
+pub(super) fn tell(audit: &Audit, asked: usize, run: &Run) -> anyhow::Result<()> {
     if run.out.is_json() {
         return Ok(run.out.json(&document(audit))?);
     }
-    print(audit, judged, &run.out)
+    print(audit, asked, &run.out)
 }
 
 fn document(audit: &Audit) -> Document<'_> {
@@ -111,7 +111,7 @@ fn package(audited: &Audited) -> Package<'_> {
         outcome: outcome(&audited.found).0,
         file,
         sha256,
-        why: why(&audited.found),
+        why: audited.found.why(),
         faulty: faulty.collect(),
     }
 }
@@ -125,14 +125,6 @@ fn outcome(found: &Found) -> (&'static str, &'static str, Style) {
         Found::Foreign(_) => ("not-attestable", "not attestable", Style::Bad),
         Found::Unknown { exit: Exit::Undecided, .. } => ("undecided", "undecided", Style::Caution),
         Found::NoRecord(_) | Found::Unknown { .. } => ("unknown", "unknown", Style::Bad),
-    }
-}
-
-fn why(found: &Found) -> Option<String> {
-    match found {
-        Found::Matches { .. } | Found::Altered => None,
-        Found::NoRecord(why) | Found::Unknown { why, .. } => Some(why.clone()),
-        Found::Foreign(foreign) => Some(format!("{foreign} ({})", foreign.code())),
     }
 }
 
@@ -151,7 +143,7 @@ fn summary(audit: &Audit) -> Summary {
     summary
 }
 
-fn print(audit: &Audit, judged: &Judged<'_>, out: &Output) -> anyhow::Result<()> {
+fn print(audit: &Audit, asked: usize, out: &Output) -> anyhow::Result<()> {
     for package in &audit.packages {
         print_package(package, out)?;
     }
@@ -170,7 +162,7 @@ fn print(audit: &Audit, judged: &Judged<'_>, out: &Output) -> anyhow::Result<()>
     let shown: Vec<String> =
         parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
     let packages = plural(counts.checked, "package");
-    let logs = plural(asked(judged), "log");
+    let logs = plural(asked, "log");
     let colon = if shown.is_empty() { "" } else { ": " };
     out.line(format_args!("{packages} audited{colon}{} ({logs} asked)", shown.join(", ")))?;
     out.note(format_args!("{}: {IS}", audit.environment.root().display()));
@@ -188,7 +180,7 @@ fn print_package(package: &Audited, out: &Output) -> anyhow::Result<()> {
             out.line(format_args!("  {name:40}  {word}  the files of {file} sha256:{sha256}"))?;
         }
         found => {
-            let line = format!("x {name:40}  {word}  {}", why(found).unwrap_or_default());
+            let line = format!("x {name:40}  {word}  {}", found.why().unwrap_or_default());
             out.line(line.trim_end())?;
         }
     }

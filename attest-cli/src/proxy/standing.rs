@@ -1,0 +1,161 @@
+//! What was there already, and a command relied on: installers skip what is installed in the right version, whatever its files
+//! are, and ask nobody about it (docs/TRUST.md 6.2). So it is audited: its files against its RECORD, and that against what
+//! the accepted file of this version installs.
+//!
+//! A command relies on the projects that it names (or that its lock has), on those that it installed, and on what all of them
+//! require. What else lies in an environment, pip itself for one, is none of its business; `attest verify --env` asks about all.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use attest_core::artifact::ProjectName;
+
+use super::arrivals::{Environments, Known};
+use crate::{
+    audit::{self, Catalog, Found},
+    installed::Distribution,
+    item::Item,
+    layers::Layers,
+    locks::marker::{self, Truth},
+};
+
+/// A project that a command names, as requirements write it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Named {
+    pub(super) project: ProjectName,
+    /// Whether it is asked for with extras: then what only they require counts too.
+    pub(super) extras: bool,
+}
+
+impl Named {
+    /// The project at the beginning of a requirement; nothing for paths, URLs and options.
+    pub(super) fn in_requirement(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let end =
+            text.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | '.')).unwrap_or(text.len());
+        let (name, rest) = text.split_at(end);
+        let rest = rest.trim_start();
+        if rest.starts_with(['/', '\\', ':']) || name.starts_with(['.', '-']) {
+            return None;
+        }
+        Some(Self { project: ProjectName::new(name).ok()?, extras: rest.starts_with('[') })
+    }
+}
+
+/// What was looked at: distributions with what came of them.
+#[derive(Debug, Default)]
+pub(super) struct Standing {
+    /// `NAME VERSION`
+    pub(super) verified: Vec<String>,
+    /// With the reason.
+    pub(super) unverified: Vec<String>,
+}
+
+/// Audits what was there before the command ran, is untouched, and is relied on.
+pub(super) fn look(
+    named: &[Named],
+    places: &Environments,
+    before: &Known,
+    locked: &[Item],
+    catalog: &Catalog<'_>,
+    layers: &Layers,
+) -> anyhow::Result<Standing> {
+    let now = places.now();
+    let mut standing = Standing::default();
+    for environment in places.environments() {
+        // An environment that cannot be read shows nothing: whatever is new in it is a stranger by the other rule.
+        let Ok((all, _)) = environment.distributions() else { continue };
+        let is_new = |one: &Distribution| before.get(one.info()) != now.get(one.info());
+        let new = all.iter().filter(|one| is_new(one)).map(|one| Named { project: one.project.clone(), extras: false });
+        let relied = relied_on(named.iter().cloned().chain(new), &all);
+        let untouched = all.into_iter().filter(|one| !is_new(one) && relied.contains(&one.project)).collect();
+        let audits = audit::audit(untouched, &environment, locked, catalog, layers)?;
+        for audited in audits.packages {
+            let name = format!("{} {}", audited.distribution.project.as_str(), audited.distribution.version.as_str());
+            match &audited.found {
+                Found::Matches { .. } => standing.verified.push(name),
+                found => {
+                    let why = found.why().unwrap_or_else(|| "its files are not what its RECORD says".to_owned());
+                    standing.unverified.push(format!("{name} ({why})"));
+                }
+            }
+        }
+    }
+    Ok(standing)
+}
+
+/// These projects and, as far as they are installed, what they require.
+fn relied_on(named: impl Iterator<Item = Named>, installed: &[Distribution]) -> BTreeSet<ProjectName> {
+    let by_name: BTreeMap<&ProjectName, &Distribution> = installed.iter().map(|one| (&one.project, one)).collect();
+    let (mut open, mut seen): (Vec<Named>, BTreeSet<Named>) = (named.collect(), BTreeSet::new());
+    while let Some(next) = open.pop() {
+        if !seen.insert(next.clone()) {
+            continue;
+        }
+        if let Some(distribution) = by_name.get(&next.project) {
+            open.extend(distribution.requires().iter().filter_map(|text| required(text, next.extras)));
+        }
+    }
+    seen.into_iter().map(|named| named.project).filter(|project| by_name.contains_key(project)).collect()
+}
+
+/// What a `Requires-Dist` leads to here.
+fn required(text: &str, with_extras: bool) -> Option<Named> {
+    let (requirement, marker) = text.split_once(';').unwrap_or((text, ""));
+    let known = |variable: &str| match variable {
+        "extra" => (!with_extras).then_some(""),
+        other => marker::of_system(other),
+    };
+    let applies = marker.trim().is_empty() || marker::evaluate(marker, &known) != Truth::No;
+    applies.then(|| Named::in_requirement(requirement)).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::installed::Environment;
+
+    fn named(text: &str) -> Option<(String, bool)> {
+        Named::in_requirement(text).map(|named| (named.project.as_str().to_owned(), named.extras))
+    }
+
+    #[test]
+    fn the_project_of_a_requirement_is_found_and_paths_have_none() {
+        for (text, project, extras) in [
+            ("six", "six", false),
+            ("Foo_Bar==1.0", "foo-bar", false),
+            ("flask[async]>=2", "flask", true),
+            ("x @ https://host/x.whl", "x", false),
+            ("zope.interface (>=5)", "zope-interface", false),
+        ] {
+            assert_eq!(named(text), Some((project.to_owned(), extras)), "{text}");
+        }
+        for text in [".", "./x", "../x", "src/x", "-e", "--pre", "https://host/x.whl", "C:\\x", ""] {
+            assert_eq!(named(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_only_an_extra_or_another_system_requires_is_not_relied_on() {
+        let project = |text, extras| required(text, extras).map(|named| named.project.as_str().to_owned());
+        assert_eq!(project("click>=8 ; python_version >= '3.8'", false).as_deref(), Some("click"));
+        assert_eq!(project("dotenv ; extra == 'dotenv'", false), None);
+        assert_eq!(project("dotenv ; extra == 'dotenv'", true).as_deref(), Some("dotenv"));
+        assert_eq!(project("pywin32 ; sys_platform == 'win32'", true), None);
+    }
+
+    #[test]
+    fn what_is_relied_on_is_followed_through_what_is_installed() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, requires) in
+            [("a", "Requires-Dist: b\nRequires-Dist: gone\n"), ("b", "Requires-Dist: a\n"), ("other", "")]
+        {
+            let info = folder.path().join(format!("{name}-1.0.dist-info"));
+            std::fs::create_dir(&info).unwrap();
+            std::fs::write(info.join("METADATA"), format!("Name: {name}\n{requires}\nRequires-Dist: other\n")).unwrap();
+        }
+        let (installed, _) = Environment::folder(folder.path()).unwrap().distributions().unwrap();
+        let relied = relied_on([Named::in_requirement("A").unwrap()].into_iter(), &installed);
+        let relied: Vec<&str> = relied.iter().map(ProjectName::as_str).collect();
+        assert_eq!(relied, ["a", "b"], "the description of a package is none of its requirements");
+    }
+}
