@@ -23,6 +23,7 @@ use serde::de::DeserializeOwned;
 
 mod entries;
 mod negatives;
+pub(crate) mod post;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A verification waits this long for one answer before it calls a log unreachable.

@@ -43,6 +43,7 @@ mod sandbox;
 mod signer;
 mod snapshot;
 mod until;
+mod watch;
 mod wheels;
 
 fn main() -> ExitCode {

@@ -37,6 +37,7 @@ use crate::{
 use index::{Index, Record, Shard};
 
 mod index;
+mod read;
 pub(crate) mod sync;
 
 const HEADER: &str = "attest replica 1\n";
@@ -173,11 +174,27 @@ impl Locked<'_> {
         let replica = self.replica;
         let Some(state) = replica.state()? else { return Ok(None) };
         let head = state.checkpoint.head();
+        let mut entries = Vec::new();
+        self.each(&state, digests, |entry| {
+            entries.push(entry);
+            Ok(())
+        })?;
+        let checkpoint = state.checkpoint.note().to_string().into_bytes();
+        Ok(Some(Found { view: LogView { checkpoint, entries }, head }))
+    }
+
+    /// Hands out everything about these digests in log order, each entry proven: one at a time is in memory.
+    fn each(
+        &self,
+        state: &State,
+        digests: &[ArtifactDigest],
+        mut visit: impl FnMut(LoggedEntry) -> Result<(), ReplicaError>,
+    ) -> Result<(), ReplicaError> {
+        let (replica, head) = (self.replica, state.checkpoint.head());
         let mut records = state.index.about(&replica.folder, digests)?;
         records.sort_unstable_by_key(|record| record.index);
         let mut prover = Prover::new(head.size, |id| replica.tile(id));
         let mut bundle: Option<(u64, File)> = None;
-        let mut entries = Vec::with_capacity(records.len());
         for record in records {
             let index = LeafIndex::new(record.index);
             let number = record.index / u64::from(TILE_WIDTH);
@@ -190,22 +207,25 @@ impl Locked<'_> {
             let path = prover.inclusion(index)?;
             // Here already: a contradiction that no longer reads as one would be missed by nobody.
             verify_inclusion(LeafHash::of(&envelope), index, head, &path).map_err(|_| damaged())?;
-            entries.push(LoggedEntry { index, envelope, path });
+            visit(LoggedEntry { index, envelope, path })?;
             bundle = Some((number, file));
         }
-        let checkpoint = state.checkpoint.note().to_string().into_bytes();
-        Ok(Some(Found { view: LogView { checkpoint, entries }, head }))
+        Ok(())
     }
 }
 
 impl Replica {
     /// A bundle, as wide as it is in the tree that is held.
     fn bundle(&self, number: u64, head: TreeHead) -> Result<File, ReplicaError> {
-        let left = head.size.get().saturating_sub(number * u64::from(TILE_WIDTH));
-        let width = u16::try_from(left).unwrap_or(TILE_WIDTH).min(TILE_WIDTH);
-        let path = self.path(Resource::Bundle(BundleId::new(number, width)?));
+        let path = self.path(Resource::Bundle(bundle_id(number, head)?));
         Ok(File::open(&path).map_err(|source| FileError::Read { path, source })?)
     }
+}
+
+/// A bundle, as wide as it is in a tree.
+fn bundle_id(number: u64, head: TreeHead) -> Result<BundleId, TileError> {
+    let left = head.size.get().saturating_sub(number.saturating_mul(u64::from(TILE_WIDTH)));
+    BundleId::new(number, u16::try_from(left).unwrap_or(TILE_WIDTH).min(TILE_WIDTH))
 }
 
 impl State {

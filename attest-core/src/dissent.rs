@@ -278,7 +278,8 @@ fn judge<'a, 'p: 'a>(
             None => Finding::Unresolved(contradicts),
         };
     };
-    let found = contradiction(heard, build, refusal, contradicts, other.statement());
+    let subject = heard.statement().subject().digest;
+    let found = contradiction(subject, build, refusal, contradicts, other.statement());
     let found = found.and_then(|rebuilt| {
         let worthy = other.by().is_some() || claimed_by_a_party(about, build, rebuilt);
         worthy.then_some(rebuilt).ok_or(Shortfall::StrangersClaim(contradicts))
@@ -299,8 +300,8 @@ fn claimed_by_a_party(about: &[&Heard<'_>], build: &Build, rebuilt: ArtifactDige
     })
 }
 
-/// What a statement claims to have built, and from what.
-fn claim(statement: &Statement) -> Option<(&Build, ArtifactDigest)> {
+/// What a statement claims to have built, and from what; nothing where it claims no such thing.
+pub fn claim(statement: &Statement) -> Option<(&Build, ArtifactDigest)> {
     match statement.predicate() {
         Predicate::Reproduced(build) => Some((build, statement.subject().digest)),
         Predicate::Equivalent { build, rebuilt, .. } => Some((build, *rebuilt)),
@@ -308,8 +309,8 @@ fn claim(statement: &Statement) -> Option<(&Build, ArtifactDigest)> {
     }
 }
 
-/// What the statement lacks by itself, whatever it names.
-fn own_shortfall(build: &Build, refusal: &Refusal) -> Option<Shortfall> {
+/// What a statement that something came out different lacks by itself, whatever it names (docs/TRUST.md 4.2).
+pub fn own_shortfall(build: &Build, refusal: &Refusal) -> Option<Shortfall> {
     if refusal.outcome != Outcome::Different {
         Some(Shortfall::Outcome)
     } else if build.environment.network != Network::None {
@@ -323,9 +324,13 @@ fn own_shortfall(build: &Build, refusal: &Refusal) -> Option<Shortfall> {
     }
 }
 
-/// The digest that the same inputs gave, or why this proves nothing.
-fn contradiction(
-    heard: &Heard<'_>,
+/// The digest that the same inputs gave, where `refusal` is about the file `subject` and names `other` as `contradicts`
+/// (docs/TRUST.md 4.2). Who signed either, and so whether it blocks, is not looked at here.
+///
+/// # Errors
+/// What it lacks to prove anything.
+pub fn contradiction(
+    subject: ArtifactDigest,
     build: &Build,
     refusal: &Refusal,
     contradicts: StatementId,
@@ -335,7 +340,7 @@ fn contradiction(
         return Err(shortfall);
     }
     let (claim, claimed) = claim(other).ok_or(Shortfall::NoClaim(contradicts))?;
-    if other.subject().digest != heard.statement().subject().digest {
+    if other.subject().digest != subject {
         return Err(Shortfall::NoClaim(contradicts));
     }
     if claim.inputs_digest != build.inputs_digest {

@@ -63,6 +63,11 @@ impl Reply {
         Self { status, ..Self::ok("text/plain", format!("{status}\n")) }
     }
 
+    /// What is in it.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
     /// Adds a `Content-Encoding`.
     #[must_use]
     pub fn encoded(mut self, encoding: Option<&str>) -> Self {

@@ -34,7 +34,14 @@ const EXAMPLES: [(&str, &[&str]); 17] = [
         "withdraw",
         &["attest withdraw statement.json --signer me.key --reason \"built on a broken disk\" -o withdrawal.json"],
     ),
-    ("log", &["attest log status --policy policy.toml", "attest log proof 48211 -o entry.tlog-proof"]),
+    (
+        "log",
+        &[
+            "attest log status --policy policy.toml",
+            "attest log proof 48211 -o entry.tlog-proof",
+            "attest log watch --policy policy.toml --project idna --jsonl -",
+        ],
+    ),
     ("key", &["attest key generate -o me.key", "attest key show me.key"]),
     ("completions", &["attest completions bash > ~/.local/share/bash-completion/completions/attest"]),
 ];
@@ -71,7 +78,7 @@ mod tests {
     fn every_command_of_the_pages_is_understood() {
         let command = cli::command();
         let mut read = 0;
-        for page in ["ci", "offline", "private"] {
+        for page in ["ci", "offline", "private", "watch"] {
             let path = format!("{}/../docs/{page}.md", env!("CARGO_MANIFEST_DIR"));
             let text = std::fs::read_to_string(path).unwrap();
             let blocks = text.split("```sh\n").skip(1).filter_map(|block| block.split("```").next());

@@ -13,6 +13,7 @@ mod compare;
 mod proof;
 mod status;
 mod sync;
+mod watch;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -40,6 +41,15 @@ enum What {
     /// A C2SP tlog-proof: index, inclusion path and the checkpoint with its cosignatures. It is verified under the log's key
     /// before it is written, and the checkpoint must continue what was seen of the log.
     Proof(proof::Args),
+    /// Follow logs, and tell what concerns your projects, files and keys
+    ///
+    /// Every entry is downloaded and proven, as `attest log sync` does. Told are contradictions, foreign code, disagreements, what
+    /// your keys signed and you did not, lost attestations, forks, logs that stall and witnesses that fall behind: each once, by a
+    /// program, a webhook, lines of JSON or an Atom feed (docs/watch.md).
+    ///
+    /// With --once, exit code 0 says that there was nothing to tell, 1 that something was told, 3 that a log or a receiver could
+    /// not be had (the next run goes on from there), 4 that a log contradicts itself.
+    Watch(Box<watch::Args>),
 }
 
 /// A log that is named on the command line.
@@ -74,5 +84,6 @@ pub(crate) fn run(args: &Args, run: &Run) -> anyhow::Result<Exit> {
         What::Compare(args) => compare::run(args, run),
         What::Proof(args) => proof::run(args, run),
         What::Sync(args) => sync::run(args, run),
+        What::Watch(args) => watch::run(args, run),
     }
 }

@@ -246,6 +246,7 @@ fn what_changes_policies_and_locks_answers_as_its_schemas_say() {
         (0, "locked", vec!["lock", "requirements.txt", "--policy", policy]),
         (0, "locked", vec!["lock", "--check", "--policy", policy]),
         (3, "log-sync", vec!["log", "sync", "--log", "http://127.0.0.1:1", "--vkey", &FakeLog::vkey()]),
+        (3, "log-watch", vec!["log", "watch", "--once", "--log", "http://127.0.0.1:1", "--vkey", &FakeLog::vkey()]),
         (0, "policy-change", vec!["policy", "exempt", &sha256, "--reason", "why", "--to", kept]),
         (0, "policy-change", vec!["policy", "dismiss", &id, "--reason", "why", "--to", kept]),
         (0, "policy-ratchet", vec!["policy", "ratchet", "requirements.txt", "--to", kept]),

@@ -1,0 +1,295 @@
+//! What a statement that is new in a log means for whoever watches the file that it is about, given all that logs hold about
+//! that file. Nothing is decided here that `attest verify` decides otherwise: what a contradiction is, and what foreign code
+//! is, the core says (docs/TRUST.md 4.2).
+
+use std::{collections::HashMap, path::Path};
+
+use attest_core::{
+    artifact::ArtifactDigest,
+    dissent,
+    envelope::{Envelope, StatementId},
+    statement::{Build, Outcome, Predicate, Refusal, Statement},
+    time::Timestamp,
+};
+
+use super::{
+    event::{Event, File, Kind, Phase, Plain, SaidBy, word},
+    interest::Interest,
+    keys::{Keyring, Known},
+};
+
+/// Members of a wheel that are named.
+const NAMED_MEMBERS: usize = 3;
+
+/// A statement that was not there before.
+#[derive(Clone, Debug)]
+pub(crate) struct New {
+    pub(crate) index: u64,
+    pub(crate) envelope: Envelope,
+    pub(crate) statement: Statement,
+}
+
+impl New {
+    pub(crate) fn id(&self) -> StatementId {
+        self.envelope.statement_id()
+    }
+
+    /// The statement that it takes back or contradicts.
+    pub(crate) fn names(&self) -> Option<StatementId> {
+        match self.statement.predicate() {
+            Predicate::NotReproduced { refusal, .. } => refusal.contradicts,
+            Predicate::Withdrawn(withdrawal) => Some(withdrawal.statement_id),
+            Predicate::Reproduced(_) | Predicate::Equivalent { .. } => None,
+        }
+    }
+
+    /// From which inputs it says what came out.
+    pub(crate) fn inputs(&self) -> Option<ArtifactDigest> {
+        outcome(&self.statement).map(|(inputs, _)| inputs)
+    }
+}
+
+/// Which inputs gave what, says a statement. What a build with a network gave, or a single one, may be chance.
+pub(crate) fn outcome(statement: &Statement) -> Option<(ArtifactDigest, ArtifactDigest)> {
+    if let Some((build, claimed)) = dissent::claim(statement) {
+        return Some((build.inputs_digest.sha256, claimed));
+    }
+    match statement.predicate() {
+        Predicate::NotReproduced { build, refusal } if dissent::own_shortfall(build, refusal).is_none() => {
+            Some((build.inputs_digest.sha256, refusal.rebuilt?.sha256))
+        }
+        _ => None,
+    }
+}
+
+/// What inputs gave, as somebody said before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Claim {
+    /// Its index, where it is in the log that is read.
+    pub(crate) index: Option<u64>,
+    pub(crate) id: StatementId,
+    pub(crate) inputs: ArtifactDigest,
+    pub(crate) output: ArtifactDigest,
+}
+
+/// What all logs hold about one file, as far as the new statements need it.
+#[derive(Debug, Default)]
+pub(crate) struct Past {
+    /// Statements that the new ones name.
+    pub(crate) named: HashMap<StatementId, (Statement, Envelope)>,
+    /// The first with each output, for each of the inputs.
+    pub(crate) claims: Vec<Claim>,
+}
+
+impl Past {
+    /// Adds what a statement claims, where nobody said the same before.
+    pub(crate) fn claim(&mut self, claim: Claim) {
+        let same = |other: &Claim| other.inputs == claim.inputs && other.output == claim.output;
+        if !self.claims.iter().any(same) {
+            self.claims.push(claim);
+        }
+    }
+}
+
+/// A log, and who looks at it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Judge<'a> {
+    pub(crate) origin: &'a str,
+    pub(crate) interest: &'a Interest,
+    pub(crate) keyring: &'a Keyring,
+    /// Where statements are kept for the commands that events name.
+    pub(crate) entries: &'a Path,
+    pub(crate) now: Timestamp,
+}
+
+impl Judge<'_> {
+    /// A statement by a key of ours that is none of ours.
+    pub(crate) fn not_mine(&self, new: &New) -> Event {
+        let mut event = self.event(Kind::NotMyStatement, new, new.id());
+        let said = match new.statement.predicate() {
+            Predicate::Reproduced(_) => "that it was reproduced",
+            Predicate::Equivalent { .. } => "that it is equivalent to what was rebuilt",
+            Predicate::NotReproduced { .. } => "that it was not reproduced",
+            Predicate::Withdrawn(_) => "that an earlier statement is taken back",
+        };
+        let key = event.said_by.as_ref().and_then(|by| by.signer.clone()).unwrap_or_else(|| Plain::new("your key"));
+        event.what = Plain::new(format_args!(
+            "{}: {key}, your key, signed {said}; the signature holds, and the statement is not among your own",
+            new.statement.subject().name.as_str()
+        ));
+        event.next = match new.statement.predicate() {
+            Predicate::Withdrawn(_) => Plain::new(
+                "if it was not you, somebody else has the key, and a withdrawal is final: tell everybody whose policy or log \
+                 names the key, and make another one",
+            ),
+            _ => Plain::new(format_args!(
+                "attest withdraw {} --signer SIGNER --reason 'not made by us'  # then tell everybody whose policy names the key",
+                self.kept(new)
+            )),
+        };
+        event
+    }
+
+    /// What a statement about something that is watched means.
+    pub(crate) fn judge(&self, new: &New, past: &Past) -> Option<Event> {
+        let named = new.names().and_then(|id| past.named.get(&id));
+        let watched = self.interest.of(&new.statement, named.map(|(statement, _)| statement));
+        if watched.is_empty() {
+            return None;
+        }
+        let event = match new.statement.predicate() {
+            Predicate::NotReproduced { build, refusal } => {
+                self.foreign(new, refusal).or_else(|| self.contradiction(new, build, refusal, past))
+            }
+            Predicate::Withdrawn(_) => self.withdrawal(new, named),
+            Predicate::Reproduced(_) | Predicate::Equivalent { .. } => None,
+        };
+        let event = event.or_else(|| self.disagreement(new, past))?;
+        Some(Event { watched, ..event })
+    }
+
+    fn foreign(&self, new: &New, refusal: &Refusal) -> Option<Event> {
+        let members = dissent::foreign_code(refusal)?;
+        let mut event = self.event(Kind::ForeignCode, new, new.id());
+        let mut shown: Vec<String> =
+            members.iter().take(NAMED_MEMBERS).map(|member| Plain::stated(member).to_string()).collect();
+        if members.len() > NAMED_MEMBERS {
+            shown.push(format!("and {} more", members.len() - NAMED_MEMBERS));
+        }
+        event.what = Plain::new(format_args!(
+            "{}: code that is only in the published file ({}), says {}; all else is what the source gives",
+            name(new),
+            shown.join(", "),
+            by(&event)
+        ));
+        event.next = self.replay(new);
+        Some(event)
+    }
+
+    fn contradiction(&self, new: &New, build: &Build, refusal: &Refusal, past: &Past) -> Option<Event> {
+        let contradicts = refusal.contradicts?;
+        let mut event = self.event(Kind::Contradiction, new, new.id());
+        event.other = Some(contradicts);
+        event.next = self.replay(new);
+        let Some((other, _)) = past.named.get(&contradicts) else {
+            // `attest verify` refuses until somebody shows the other statement: whoever watches should know.
+            dissent::own_shortfall(build, refusal).is_none().then_some(())?;
+            event.what = Plain::new(format_args!(
+                "{}: {} got another file and says that statement {} does not hold, which none of the logs watched has",
+                name(new),
+                by(&event),
+                short(contradicts)
+            ));
+            return Some(event);
+        };
+        let subject = new.statement.subject().digest;
+        let rebuilt = dissent::contradiction(subject, build, refusal, contradicts, other).ok()?;
+        event.what = Plain::new(format_args!(
+            "{}: {} built it {} times from the inputs of statement {} and got another file (sha256 {rebuilt})",
+            name(new),
+            by(&event),
+            build.repeat,
+            short(contradicts)
+        ));
+        Some(event)
+    }
+
+    fn disagreement(&self, new: &New, past: &Past) -> Option<Event> {
+        let (inputs, output) = outcome(&new.statement)?;
+        let is_earlier = |claim: &&Claim| claim.index.is_none_or(|index| index < new.index);
+        let differs = |claim: &&Claim| claim.inputs == inputs && claim.output != output && claim.id != new.id();
+        let other = past.claims.iter().filter(is_earlier).find(differs)?;
+        let mut event = self.event(Kind::Disagreement, new, new.id());
+        event.other = Some(other.id);
+        event.what = Plain::new(format_args!(
+            "{}: from the same inputs, {} got sha256 {output} and statement {} got sha256 {}",
+            name(new),
+            by(&event),
+            short(other.id),
+            other.output
+        ));
+        event.next = self.replay(new);
+        Some(event)
+    }
+
+    /// docs/TRUST.md 3.8: only the same group takes back what it said. Where the keys of neither are known, both are told.
+    fn withdrawal(&self, new: &New, named: Option<&(Statement, Envelope)>) -> Option<Event> {
+        let Predicate::Withdrawn(withdrawal) = new.statement.predicate() else { return None };
+        if let Some((statement, envelope)) = named {
+            let (one, two) = (statement.subject(), new.statement.subject());
+            let same_file = one.digest == two.digest && one.name.as_str() == two.name.as_str();
+            // Dissent that is taken back is no loss.
+            let attests = dissent::claim(statement).is_some();
+            let (by, of) = (self.keyring.signer(&new.envelope), self.keyring.signer(envelope));
+            if !same_file || !attests || !may_withdraw(by, of) {
+                return None;
+            }
+        }
+        // By what is lost: a second withdrawal of it is no news.
+        let mut event = self.event(Kind::LostAttestation, new, withdrawal.statement_id);
+        event.other = Some(withdrawal.statement_id);
+        let where_it_is = if named.is_some() { "" } else { ", which none of the logs watched has," };
+        event.what = Plain::new(format_args!(
+            "{}: {} took back statement {}{where_it_is} for this reason: {}",
+            name(new),
+            by(&event),
+            short(withdrawal.statement_id),
+            Plain::stated(&withdrawal.reason)
+        ));
+        let item = event.file.as_ref().map(File::item).unwrap_or_default();
+        event.next = Plain::new(format_args!("attest explain {item}"));
+        Some(event)
+    }
+
+    /// An event about what `of` identifies: the statement itself, or the one that it is about.
+    fn event(&self, kind: Kind, new: &New, of: StatementId) -> Event {
+        let (id, subject) = (new.id(), new.statement.subject());
+        let mut event = Event::new(kind, Phase::Happened, &[&of.to_string()], self.now);
+        event.log = Some(Plain::stated(self.origin));
+        event.index = Some(new.index);
+        event.statement = Some(id);
+        event.file = Some(File::new(&subject.name, subject.digest));
+        event.said_by = Some(SaidBy {
+            signer: self.keyring.signer(&new.envelope).map(|known| Plain::stated(&known.name)),
+            stated: new.statement.predicate().build().map(|build| Plain::stated(&build.rebuilder.id)),
+        });
+        event
+    }
+
+    fn kept(&self, new: &New) -> String {
+        word(&self.entries.join(format!("{}.json", new.id())).display().to_string())
+    }
+
+    /// Builds it again as the statement says that it was.
+    fn replay(&self, new: &New) -> Plain {
+        let subject = new.statement.subject();
+        let item = File::new(&subject.name, subject.digest).item();
+        match new.statement.predicate() {
+            Predicate::NotReproduced { refusal, .. } if refusal.outcome != Outcome::Different => {
+                Plain::new(format_args!("attest rebuild {item}"))
+            }
+            _ => Plain::new(format_args!("attest rebuild {item} --statement {}", self.kept(new))),
+        }
+    }
+}
+
+/// A stranger does not take back what a party of the policy said, nor the other way round.
+fn may_withdraw(by: Option<&Known>, of: Option<&Known>) -> bool {
+    match (by, of) {
+        (None, None) => true,
+        (Some(by), Some(of)) => by.name == of.name || (by.group.is_some() && by.group == of.group),
+        _ => false,
+    }
+}
+
+fn name(new: &New) -> &str {
+    new.statement.subject().name.as_str()
+}
+
+fn by(event: &Event) -> String {
+    event.said_by.as_ref().map(ToString::to_string).unwrap_or_default()
+}
+
+fn short(id: StatementId) -> String {
+    id.to_string().chars().take(16).collect()
+}
