@@ -18,6 +18,8 @@ use super::{
     keys::{Keyring, Known},
 };
 
+/// Signatures on one statement that are looked at.
+const MAX_SIGNERS: usize = 64;
 /// Members of a wheel that are named.
 const NAMED_MEMBERS: usize = 3;
 
@@ -75,19 +77,43 @@ pub(crate) struct Claim {
 /// What all logs hold about one file, as far as the new statements need it.
 #[derive(Debug, Default)]
 pub(crate) struct Past {
-    /// Statements that the new ones name.
-    pub(crate) named: HashMap<StatementId, (Statement, Envelope)>,
-    /// The first with each output, for each of the inputs.
-    pub(crate) claims: Vec<Claim>,
+    /// Statements that the new ones name, and who signed them: more than one may have signed the same.
+    named: HashMap<StatementId, Named>,
+    /// By inputs, and whether they are of the log that is read: the first two that differ. Whatever another one says, one of
+    /// them says otherwise.
+    claims: HashMap<(ArtifactDigest, bool), Vec<Claim>>,
+}
+
+/// A statement that another one names.
+#[derive(Debug)]
+struct Named {
+    statement: Statement,
+    signed: Vec<Envelope>,
 }
 
 impl Past {
-    /// Adds what a statement claims, where nobody said the same before.
+    /// Adds what a statement claims.
     pub(crate) fn claim(&mut self, claim: Claim) {
-        let same = |other: &Claim| other.inputs == claim.inputs && other.output == claim.output;
-        if !self.claims.iter().any(same) {
-            self.claims.push(claim);
+        let claims = self.claims.entry((claim.inputs, claim.index.is_some())).or_default();
+        if claims.len() < 2 && claims.iter().all(|other| other.output != claim.output) {
+            claims.push(claim);
         }
+    }
+
+    /// Adds a statement that a new one names.
+    pub(crate) fn name(&mut self, statement: Statement, envelope: Envelope) {
+        let named = self.named.entry(envelope.statement_id());
+        let named = named.or_insert_with(|| Named { statement, signed: Vec::new() });
+        if named.signed.len() < MAX_SIGNERS {
+            named.signed.push(envelope);
+        }
+    }
+
+    /// Somebody who got something else from these inputs, before an entry.
+    fn otherwise(&self, inputs: ArtifactDigest, output: ArtifactDigest, before: u64) -> Option<&Claim> {
+        let claims = [true, false].into_iter().filter_map(|is_here| self.claims.get(&(inputs, is_here))).flatten();
+        let is_earlier = |claim: &&Claim| claim.index.is_none_or(|index| index < before);
+        claims.filter(is_earlier).find(|claim| claim.output != output)
     }
 }
 
@@ -105,7 +131,7 @@ pub(crate) struct Judge<'a> {
 impl Judge<'_> {
     /// A statement by a key of ours that is none of ours.
     pub(crate) fn not_mine(&self, new: &New) -> Event {
-        let mut event = self.event(Kind::NotMyStatement, new, new.id());
+        let mut event = self.event(Kind::NotMyStatement, new);
         let said = match new.statement.predicate() {
             Predicate::Reproduced(_) => "that it was reproduced",
             Predicate::Equivalent { .. } => "that it is equivalent to what was rebuilt",
@@ -133,7 +159,7 @@ impl Judge<'_> {
     /// What a statement about something that is watched means.
     pub(crate) fn judge(&self, new: &New, past: &Past) -> Option<Event> {
         let named = new.names().and_then(|id| past.named.get(&id));
-        let watched = self.interest.of(&new.statement, named.map(|(statement, _)| statement));
+        let watched = self.interest.of(&new.statement, named.map(|named| &named.statement));
         if watched.is_empty() {
             return None;
         }
@@ -150,7 +176,7 @@ impl Judge<'_> {
 
     fn foreign(&self, new: &New, refusal: &Refusal) -> Option<Event> {
         let members = dissent::foreign_code(refusal)?;
-        let mut event = self.event(Kind::ForeignCode, new, new.id());
+        let mut event = self.event(Kind::ForeignCode, new);
         let mut shown: Vec<String> =
             members.iter().take(NAMED_MEMBERS).map(|member| Plain::stated(member).to_string()).collect();
         if members.len() > NAMED_MEMBERS {
@@ -168,10 +194,10 @@ impl Judge<'_> {
 
     fn contradiction(&self, new: &New, build: &Build, refusal: &Refusal, past: &Past) -> Option<Event> {
         let contradicts = refusal.contradicts?;
-        let mut event = self.event(Kind::Contradiction, new, new.id());
+        let mut event = self.event(Kind::Contradiction, new);
         event.other = Some(contradicts);
         event.next = self.replay(new);
-        let Some((other, _)) = past.named.get(&contradicts) else {
+        let Some(other) = past.named.get(&contradicts) else {
             // `attest verify` refuses until somebody shows the other statement: whoever watches should know.
             dissent::own_shortfall(build, refusal).is_none().then_some(())?;
             event.what = Plain::new(format_args!(
@@ -183,7 +209,7 @@ impl Judge<'_> {
             return Some(event);
         };
         let subject = new.statement.subject().digest;
-        let rebuilt = dissent::contradiction(subject, build, refusal, contradicts, other).ok()?;
+        let rebuilt = dissent::contradiction(subject, build, refusal, contradicts, &other.statement).ok()?;
         event.what = Plain::new(format_args!(
             "{}: {} built it {} times from the inputs of statement {} and got another file (sha256 {rebuilt})",
             name(new),
@@ -196,10 +222,8 @@ impl Judge<'_> {
 
     fn disagreement(&self, new: &New, past: &Past) -> Option<Event> {
         let (inputs, output) = outcome(&new.statement)?;
-        let is_earlier = |claim: &&Claim| claim.index.is_none_or(|index| index < new.index);
-        let differs = |claim: &&Claim| claim.inputs == inputs && claim.output != output && claim.id != new.id();
-        let other = past.claims.iter().filter(is_earlier).find(differs)?;
-        let mut event = self.event(Kind::Disagreement, new, new.id());
+        let other = past.otherwise(inputs, output, new.index)?;
+        let mut event = self.event(Kind::Disagreement, new);
         event.other = Some(other.id);
         event.what = Plain::new(format_args!(
             "{}: from the same inputs, {} got sha256 {output} and statement {} got sha256 {}",
@@ -213,20 +237,20 @@ impl Judge<'_> {
     }
 
     /// docs/TRUST.md 3.8: only the same group takes back what it said. Where the keys of neither are known, both are told.
-    fn withdrawal(&self, new: &New, named: Option<&(Statement, Envelope)>) -> Option<Event> {
+    fn withdrawal(&self, new: &New, named: Option<&Named>) -> Option<Event> {
         let Predicate::Withdrawn(withdrawal) = new.statement.predicate() else { return None };
-        if let Some((statement, envelope)) = named {
+        if let Some(Named { statement, signed }) = named {
             let (one, two) = (statement.subject(), new.statement.subject());
             let same_file = one.digest == two.digest && one.name.as_str() == two.name.as_str();
             // Dissent that is taken back is no loss.
             let attests = dissent::claim(statement).is_some();
-            let (by, of) = (self.keyring.signer(&new.envelope), self.keyring.signer(envelope));
-            if !same_file || !attests || !may_withdraw(by, of) {
+            let by = self.keyring.signer(&new.envelope);
+            let may = signed.iter().any(|envelope| may_withdraw(by, self.keyring.signer(envelope)));
+            if !same_file || !attests || !may {
                 return None;
             }
         }
-        // By what is lost: a second withdrawal of it is no news.
-        let mut event = self.event(Kind::LostAttestation, new, withdrawal.statement_id);
+        let mut event = self.event(Kind::LostAttestation, new);
         event.other = Some(withdrawal.statement_id);
         let where_it_is = if named.is_some() { "" } else { ", which none of the logs watched has," };
         event.what = Plain::new(format_args!(
@@ -241,10 +265,11 @@ impl Judge<'_> {
         Some(event)
     }
 
-    /// An event about what `of` identifies: the statement itself, or the one that it is about.
-    fn event(&self, kind: Kind, new: &New, of: StatementId) -> Event {
+    /// An event about an entry, whichever log it is in. Two people can sign one statement: that is two events.
+    fn event(&self, kind: Kind, new: &New) -> Event {
         let (id, subject) = (new.id(), new.statement.subject());
-        let mut event = Event::new(kind, Phase::Happened, &[&of.to_string()], self.now);
+        let entry = ArtifactDigest::of(&new.envelope.to_bytes()).to_string();
+        let mut event = Event::new(kind, Phase::Happened, &[&entry], self.now);
         event.log = Some(Plain::stated(self.origin));
         event.index = Some(new.index);
         event.statement = Some(id);
@@ -292,4 +317,53 @@ fn by(event: &Event) -> String {
 
 fn short(id: StatementId) -> String {
     id.to_string().chars().take(16).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest(n: u8) -> ArtifactDigest {
+        ArtifactDigest::of(&[n])
+    }
+
+    fn claim(index: Option<u64>, output: u8) -> Claim {
+        Claim { index, id: StatementId::of_payload(&[output]), inputs: digest(0), output: digest(output) }
+    }
+
+    #[test]
+    fn whoever_says_otherwise_is_found_and_two_claims_are_kept_however_many_there_are() {
+        let mut past = Past::default();
+        // Of this log, in its order; then of others, whose order to ours nobody knows.
+        for index in 0..1_000 {
+            past.claim(claim(Some(index), u8::try_from(index % 200).unwrap()));
+        }
+        past.claim(claim(None, 7));
+        assert_eq!(past.claims.values().map(Vec::len).sum::<usize>(), 3);
+        let otherwise = |output, before| past.otherwise(digest(0), digest(output), before).map(|claim| claim.output);
+        assert_eq!(otherwise(0, 1), Some(digest(7)), "nobody here, and somebody elsewhere");
+        assert_eq!(otherwise(1, 1), Some(digest(0)));
+        assert_eq!(otherwise(0, 2), Some(digest(1)));
+        assert_eq!(otherwise(199, 900), Some(digest(0)));
+        assert_eq!(past.otherwise(digest(9), digest(1), 900), None, "from other inputs anything may come");
+    }
+
+    #[test]
+    fn a_stranger_takes_nothing_back_that_somebody_known_said() {
+        let known = |name: &str, group: Option<&str>| Known::named(name, group);
+        let (alice, bob, carol) = (known("alice", Some("u")), known("bob", Some("u")), known("carol", Some("c")));
+        let own = known("ed25519:x", None);
+        for (by, of, expected) in [
+            (None, None, true),
+            (Some(&alice), Some(&alice), true),
+            (Some(&bob), Some(&alice), true),
+            (Some(&carol), Some(&alice), false),
+            (None, Some(&alice), false),
+            (Some(&alice), None, false),
+            (Some(&own), Some(&own), true),
+            (Some(&own), Some(&alice), false),
+        ] {
+            assert_eq!(may_withdraw(by, of), expected, "{by:?} {of:?}");
+        }
+    }
 }

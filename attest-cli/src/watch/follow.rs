@@ -30,8 +30,8 @@ use crate::{
     run,
 };
 
-/// Bundles that are read before what they gave is kept: a few thousand entries are in memory.
-const STEP: u64 = 16;
+/// Bundles that are read before what they gave is kept: two thousand entries are in memory.
+const STEP: u64 = 8;
 const WIDTH: u64 = TILE_WIDTH as u64;
 
 /// A look at a log ends early.
@@ -369,6 +369,6 @@ fn add(past: &mut Past, index: Option<u64>, entry: &[u8], named: &[StatementId],
         past.claim(Claim { index, id, inputs, output });
     }
     if named.contains(&id) {
-        past.named.insert(id, (statement, envelope));
+        past.name(statement, envelope);
     }
 }

@@ -31,6 +31,14 @@ pub(crate) struct Known {
     key: PublicKey,
 }
 
+#[cfg(test)]
+impl Known {
+    pub(crate) fn named(name: &str, group: Option<&str>) -> Self {
+        let key = attest_core::key::ed25519::SecretKey::from_seed([7; 32]).public();
+        Self { name: name.to_owned(), group: group.map(str::to_owned), key: PublicKey::Ed25519(key) }
+    }
+}
+
 /// Everybody whose key is known.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Keyring(Vec<Known>);
