@@ -89,7 +89,7 @@ fn drain(sink: &Sink, store: &Shared, out: &Output) -> (u64, Option<DeliveryErro
 fn batch(sink: &Sink, store: &Shared, out: &Output, count: &mut u64) -> Result<bool, DeliveryError> {
     let (waiting, newest) = {
         let mut store = store.lock();
-        let waiting = store.waiting(&sink.name)?;
+        let waiting = store.waiting(&sink.name, sink.at_once())?;
         let is_feed = sink.shows_newest() && !waiting.is_empty();
         let newest = if is_feed { store.newest(atom::SHOWN, |event| sink.wants(event))? } else { Vec::new() };
         (waiting, newest)

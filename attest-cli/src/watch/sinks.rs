@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::event::{Event, Kind};
+use super::{
+    event::{Event, Kind},
+    store::BATCH,
+};
 use crate::output::Output;
 
 pub(crate) mod atom;
@@ -62,6 +65,15 @@ pub(crate) struct Told {
 impl Sink {
     pub(crate) fn wants(&self, event: &Event) -> bool {
         self.only.as_ref().is_none_or(|only| only.contains(&event.kind))
+    }
+
+    /// How many events it is told before that is kept. Files of ours can be told again; whoever else is sent the same twice where
+    /// we are killed in between, so that is one event at most.
+    pub(crate) const fn at_once(&self) -> usize {
+        match self.target {
+            Target::Lines(_) | Target::Atom(_) | Target::Nobody => BATCH,
+            Target::Terminal | Target::Stdout | Target::Exec(_) | Target::Webhook(_) => 1,
+        }
     }
 
     /// Whether its file shows the newest events rather than being told each.

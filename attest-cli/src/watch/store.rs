@@ -218,11 +218,11 @@ impl Store {
         self.record(Vec::new(), change).map(drop)
     }
 
-    /// What a sink was not told yet, from its mark on.
-    pub(crate) fn waiting(&mut self, sink: &str) -> Result<Waiting, StoreError> {
+    /// What a sink was not told yet, from its mark on, at most so many.
+    pub(crate) fn waiting(&mut self, sink: &str, most: usize) -> Result<Waiting, StoreError> {
         let Some(mut at) = self.state.sinks.get(sink).copied() else { return Ok(Vec::new()) };
         let mut waiting = Vec::new();
-        while waiting.len() < BATCH
+        while waiting.len() < most
             && let (Some((event, end)), _) = self.line(at)?
         {
             waiting.push((event, end));
@@ -360,12 +360,12 @@ mod tests {
             let tail = [&three[..cut], if cut == three.len() { b"\n" } else { b"" }].concat();
             fs::write(folder.path().join("events"), [&whole[..], &tail].concat()).unwrap();
             let mut store = Store::open(folder.path()).unwrap();
-            assert_eq!(ids(&store.waiting("a").unwrap()), [event(1).id, event(2).id], "{cut}");
+            assert_eq!(ids(&store.waiting("a", BATCH).unwrap()), [event(1).id, event(2).id], "{cut}");
             assert_eq!(store.state().logs["log"].next, 2);
         }
         let mut store = Store::open(folder.path()).unwrap();
         store.record(vec![event(3)], read_to(3)).unwrap();
-        assert_eq!(store.waiting("a").unwrap().len(), 3);
+        assert_eq!(store.waiting("a", BATCH).unwrap().len(), 3);
     }
 
     #[test]
@@ -376,17 +376,17 @@ mod tests {
         store.add_sink("down").unwrap();
         store.record(vec![event(1), event(1), event(2)], |_| ()).unwrap();
         assert!(store.record(vec![event(2)], |_| ()).unwrap().is_empty());
-        let (_, end) = store.waiting("up").unwrap().pop().unwrap();
+        let (_, end) = store.waiting("up", BATCH).unwrap().pop().unwrap();
         store.mark("up", end).unwrap();
         drop(store);
         let mut store = Store::open(folder.path()).unwrap();
         assert!(store.record(vec![event(1)], |_| ()).unwrap().is_empty(), "known from before");
-        assert!(store.waiting("up").unwrap().is_empty());
-        assert_eq!(ids(&store.waiting("down").unwrap()), [event(1).id, event(2).id]);
+        assert!(store.waiting("up", BATCH).unwrap().is_empty());
+        assert_eq!(ids(&store.waiting("down", BATCH).unwrap()), [event(1).id, event(2).id]);
         assert_eq!(store.backlog("down").unwrap(), 2);
         // Who comes later is not told what was.
         store.add_sink("late").unwrap();
-        assert!(store.waiting("late").unwrap().is_empty());
+        assert!(store.waiting("late", BATCH).unwrap().is_empty());
     }
 
     #[test]
@@ -398,7 +398,7 @@ mod tests {
         store.record(all.clone(), |_| ()).unwrap();
         let mut told = Vec::new();
         loop {
-            let waiting = store.waiting("a").unwrap();
+            let waiting = store.waiting("a", BATCH).unwrap();
             let Some((_, end)) = waiting.last() else { break };
             store.mark("a", *end).unwrap();
             assert!(waiting.len() <= BATCH);

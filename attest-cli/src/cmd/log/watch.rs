@@ -8,7 +8,7 @@ use super::of_policies;
 use crate::{
     client::Http,
     evidence::Source,
-    exit::{Exit, Failure},
+    exit::{self, Exit, Failure},
     interrupt,
     layers::{LayerError, Layers},
     output::{Format, causes},
@@ -138,7 +138,13 @@ pub(crate) fn run(args: &Args, run: &Run) -> anyhow::Result<Exit> {
         history: run.history()?,
         data: run.places()?.data()?.to_owned(),
     };
-    let store = Shared::new(open(&folder, &sinks)?);
+    let store = open(&folder, &sinks)?;
+    let known =
+        |log: &Followed| store.state().logs.get(&log.source.log.to_string()).is_some_and(|log| log.note.is_some());
+    if watch.from_start && !args.once && watch.logs.iter().any(known) {
+        run.out.note("it goes on from where it was: --from-start is for the first run");
+    }
+    let store = Shared::new(store);
     interrupt::watch()?;
     if args.once { once(&watch, &sinks, &store) } else { Ok(always(&watch, &sinks, &store, settings.every)) }
 }
@@ -167,6 +173,9 @@ fn always(watch: &Watch<'_>, sinks: &[Sink], store: &Shared, every: Span) -> Exi
                 Ok(look) => {
                     for error in look.logs.iter().filter_map(|log| log.error.as_ref()).chain(&look.accepted) {
                         out.warning(causes(error.as_ref()));
+                        if let Some(hint) = exit::of(error).1 {
+                            out.hint(hint);
+                        }
                     }
                 }
                 // Nothing has changed, so the next look sees the same.

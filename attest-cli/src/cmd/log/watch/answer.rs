@@ -49,6 +49,8 @@ struct Line<'a> {
     error: Option<String>,
     exit: u8,
     #[serde(skip)]
+    hint: Option<String>,
+    #[serde(skip)]
     ended: Exit,
 }
 
@@ -116,7 +118,12 @@ impl<'a> Document<'a> {
         };
         for log in &self.logs {
             match (&log.error, log.size) {
-                (Some(error), _) => line(format!("{} {}: {error}", run.out.paint(Style::Bad, "x"), log.origin))?,
+                (Some(error), _) => {
+                    line(format!("{} {}: {error}", run.out.paint(Style::Bad, "x"), log.origin))?;
+                    if let Some(hint) = &log.hint {
+                        run.out.hint(hint);
+                    }
+                }
                 (None, Some(size)) => line(format!("{}: {} of {size} entries are new", log.origin, log.read))?,
                 (None, None) => line(format!("{}: nothing was read", log.origin))?,
             }
@@ -142,6 +149,7 @@ impl<'a> Line<'a> {
             read: looked.read,
             error: looked.error.as_ref().map(|error| causes(error.as_ref())),
             exit: looked.exit.code(),
+            hint: looked.error.as_ref().and_then(|error| exit::of(error).1),
             ended: looked.exit,
         }
     }
