@@ -65,6 +65,32 @@ fn repositories(statement: &Statement) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
 
+    const FROM_GIT: &[u8] = include_bytes!("../../../attest-core/tests/vectors/statements/reproduced-from-git.json");
+    const WITHDRAWN: &[u8] = include_bytes!("../../../attest-core/tests/vectors/statements/withdrawn.json");
+
+    #[test]
+    fn a_statement_concerns_who_watches_its_project_its_file_or_where_it_was_built_from() {
+        let statement = Statement::parse(FROM_GIT).unwrap();
+        let project =
+            Interest { projects: BTreeSet::from([ProjectName::new("torch.cpu").unwrap()]), ..Interest::default() };
+        let file = Interest { digests: BTreeSet::from([statement.subject().digest]), ..Interest::default() };
+        let of = |url: &str| Interest {
+            repositories: BTreeSet::from([Repository::parse(url).unwrap()]),
+            ..Interest::default()
+        };
+        let repository = of("https://github.com/benjaminp/six.git");
+        for interest in [&project, &file, &repository] {
+            assert_eq!(interest.of(&statement, None).len(), 1, "{interest:?}");
+        }
+        for other in [Interest::default(), of("https://github.com/benjaminp/six-two")] {
+            assert_eq!(other.of(&statement, None), []);
+        }
+        // A withdrawal has no source: it is about that of what it takes back.
+        let withdrawn = Statement::parse(WITHDRAWN).unwrap();
+        assert_eq!(repository.of(&withdrawn, None), []);
+        assert_eq!(repository.of(&withdrawn, Some(&statement)).len(), 1);
+    }
+
     #[test]
     fn a_repository_has_one_spelling_however_it_is_written() {
         for text in [
