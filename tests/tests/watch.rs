@@ -470,6 +470,49 @@ fn cosigned(reply: Reply, vkey: &VerifierKey, witness: &SignerKey) -> Reply {
 }
 
 #[test]
+fn two_logs_are_one_view_and_what_is_in_both_is_told_once() -> Result<()> {
+    let (scene, alice, carol) = (Scene::new()?, Forge::new()?, Forge::new()?);
+    let members = [Member::new("alice", "a", &alice.public_key()), Member::new("carol", "c", &carol.public_key())];
+    let list = scene.rebuilders("rebuilders.toml", &members)?;
+    let keys = [scene.init_log("one", "one.example")?, scene.init_log("two", "two.example")?];
+    let logs = [scene.run_log("one", &list)?, scene.run_log("two", &list)?];
+    let submit = |n: usize, envelope: &Envelope| -> Result<()> {
+        let bytes = envelope.to_bytes();
+        block_on(async { Connection::open(logs[n].url()).await?.submit(bytes.into()).await.map(drop) })
+    };
+    let mut text =
+        "[watch]\nprojects = [\"demo\"]\n[[sink]]\nname = \"a\"\nkind = \"jsonl\"\npath = \"told.jsonl\"\n".to_owned();
+    for (key, log) in keys.iter().zip(&logs) {
+        text += &format!("[[log]]\nvkey = \"{key}\"\nurls = [\"{}\"]\n", log.url());
+    }
+    scene.write("watch.toml", text)?;
+    let look = |code| {
+        let mut watch = scene.attest();
+        command::run(watch.args(["log", "watch", "--once", "--config", "watch.toml"]))?.expect(code)
+    };
+    look(0)?;
+    let vote = carol.reproduced("demo", 1)?;
+    let subject = Statement::parse(vote.payload())?.subject().clone();
+    submit(0, &vote)?;
+    look(0)?;
+    let build = Forge::build_of(&subject.name);
+    let contradiction = alice.contradiction(subject, build, vote.statement_id())?;
+    submit(1, &contradiction)?;
+    look(1)?;
+    submit(0, &contradiction)?;
+    look(0)?;
+    // The same words by somebody else are another voice.
+    submit(0, &carol.sign(&Statement::parse(contradiction.payload())?)?)?;
+    look(1)?;
+    let told = lines(&scene.path("told.jsonl"))?;
+    ensure!(kinds(&told) == ["contradiction happened", "contradiction happened"], "{told:#?}");
+    ensure!(told[0]["log"] == "two.example" && told[0]["other"] == vote.statement_id().to_string(), "{told:#?}");
+    let what = told[0]["what"].as_str().unwrap_or_default();
+    ensure!(what.contains("from the inputs of statement"), "the other log's statement is known: {what}");
+    Ok(())
+}
+
+#[test]
 fn a_webhook_that_is_down_loses_nothing_and_holds_up_nobody_and_its_signature_holds() -> Result<()> {
     let watched = Watched::new()?;
     let by_carol = watched.vote(&watched.quorum.carol)?;
