@@ -52,7 +52,7 @@ pub(crate) fn once(sinks: &[Sink], store: &Shared, out: &Output) -> Result<Vec<D
         telling.into_iter().map(|thread| thread.join().unwrap_or((0, None))).collect()
     });
     let delivered = sinks.iter().zip(told).map(|(sink, (told, error))| {
-        let waiting = store.lock().backlog(&sink.name)?;
+        let waiting = store.lock().backlog(&sink.name, |event| sink.wants(event))?;
         let error = error.map(|error| causes(&error));
         Ok(Delivered { sink: sink.name.clone(), told, waiting, error })
     });
@@ -87,25 +87,40 @@ fn drain(sink: &Sink, store: &Shared, out: &Output) -> (u64, Option<DeliveryErro
 
 /// Whether anything waited.
 fn batch(sink: &Sink, store: &Shared, out: &Output, count: &mut u64) -> Result<bool, DeliveryError> {
-    let (waiting, newest) = {
-        let mut store = store.lock();
-        let waiting = store.waiting(&sink.name, sink.at_once())?;
-        let is_feed = sink.shows_newest() && !waiting.is_empty();
-        let newest = if is_feed { store.newest(atom::SHOWN, |event| sink.wants(event))? } else { Vec::new() };
-        (waiting, newest)
-    };
+    if sink.shows_newest() {
+        return show_newest(sink, store, out, count);
+    }
+    let waiting = store.lock().waiting(&sink.name, sink.at_once())?;
     if waiting.is_empty() {
         return Ok(false);
     }
     let (events, ends): (Vec<Event>, Vec<u64>) = waiting.into_iter().unzip();
     // Not while the memory is held: the others go on.
-    let Told { events: told, error } = sink.tell(&events, &newest, out);
+    let Told { events: told, error } = sink.tell(&events, &[], out);
     *count += events[..told].iter().filter(|event| sink.wants(event)).count() as u64;
     if let Some(end) = told.checked_sub(1).and_then(|last| ends.get(last)) {
         // If we crash before this, they are told again, with the same ids.
         store.lock().mark(&sink.name, *end)?;
     }
     error.map_or(Ok(true), |error| Err(error.into()))
+}
+
+/// A feed is written once, however many events wait.
+fn show_newest(sink: &Sink, store: &Shared, out: &Output, count: &mut u64) -> Result<bool, DeliveryError> {
+    let (waiting, end, newest) = {
+        let mut store = store.lock();
+        if store.waiting(&sink.name, 1)?.is_empty() {
+            return Ok(false);
+        }
+        let waiting = store.backlog(&sink.name, |event| sink.wants(event))?;
+        (waiting, store.end(), store.newest(atom::SHOWN, |event| sink.wants(event))?)
+    };
+    if let Some(error) = sink.tell(&[], &newest, out).error {
+        return Err(error.into());
+    }
+    *count += waiting;
+    store.lock().mark(&sink.name, end)?;
+    Ok(true)
 }
 
 /// Tells one sink as long as the watch runs.

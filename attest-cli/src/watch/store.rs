@@ -231,14 +231,19 @@ impl Store {
         Ok(waiting)
     }
 
-    /// How many events a sink was not told yet.
-    pub(crate) fn backlog(&mut self, sink: &str) -> Result<u64, StoreError> {
+    /// How many events that it wants a sink was not told yet.
+    pub(crate) fn backlog(&mut self, sink: &str, is_wanted: impl Fn(&Event) -> bool) -> Result<u64, StoreError> {
         let Some(mut at) = self.state.sinks.get(sink).copied() else { return Ok(0) };
         let mut count = 0;
-        while let (Some(_), end) = self.line(at)? {
-            (count, at) = (count + 1, end);
+        while let (Some((event, _)), end) = self.line(at)? {
+            (count, at) = (count + u64::from(is_wanted(&event)), end);
         }
         Ok(count)
+    }
+
+    /// Behind the last event.
+    pub(crate) fn end(&self) -> u64 {
+        self.state.events
     }
 
     /// That a sink was told all up to here. Where it cannot be kept, it holds as long as we run, and is kept later.
@@ -383,7 +388,7 @@ mod tests {
         assert!(store.record(vec![event(1)], |_| ()).unwrap().is_empty(), "known from before");
         assert!(store.waiting("up", BATCH).unwrap().is_empty());
         assert_eq!(ids(&store.waiting("down", BATCH).unwrap()), [event(1).id, event(2).id]);
-        assert_eq!(store.backlog("down").unwrap(), 2);
+        assert_eq!(store.backlog("down", |_| true).unwrap(), 2);
         // Who comes later is not told what was.
         store.add_sink("late").unwrap();
         assert!(store.waiting("late", BATCH).unwrap().is_empty());
