@@ -9,6 +9,7 @@ use crate::{exit::Failure, host, output::Format, run::Run};
 mod building;
 mod check;
 mod completions;
+mod doctor;
 mod explain;
 mod install;
 mod key;
@@ -61,6 +62,8 @@ pub(crate) enum Command {
     Log(log::Args),
     /// Make a signing key, or show the public half of one
     Key(key::Args),
+    /// Say what this machine lacks for attest, and how to mend it
+    Doctor(doctor::Args),
     /// Print a completion script for a shell
     Completions(completions::Args),
     /// Print or write manual pages
@@ -118,6 +121,7 @@ pub(crate) fn dispatch(command: &Command, run: &Run) -> anyhow::Result<ExitCode>
         Command::Withdraw(args) => withdraw::run(args, run),
         Command::Log(args) => log::run(args, run),
         Command::Key(args) => key::run(args, run),
+        Command::Doctor(args) => doctor::run(args, run),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args, run),
     }?;

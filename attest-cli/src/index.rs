@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use attest_core::artifact::{ArtifactDigest, ProjectName};
 use reqwest::blocking::{Client, ClientBuilder, RequestBuilder};
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
@@ -47,6 +47,11 @@ pub(crate) struct IndexFile {
     /// Where its attestations are ([PEP 740](https://peps.python.org/pep-0740/)), where the index has some.
     pub(crate) provenance: Option<Url>,
 }
+
+/// No index has it.
+#[derive(Debug, thiserror::Error)]
+#[error("expected the index to have {}, found that it does not", .0.as_str())]
+pub(crate) struct NoSuchProject(ProjectName);
 
 /// An answer of an index.
 struct Page {
@@ -94,7 +99,20 @@ impl Index {
             "expected an index for {}, found that pip is told to use none",
             project.as_str()
         );
-        bail!("expected the index to have {}, found that it does not", project.as_str())
+        Err(NoSuchProject(project.clone()).into())
+    }
+
+    /// Of the indexes, in pip's order: what may be shown of them.
+    pub(crate) fn hosts(&self) -> impl Iterator<Item = String> {
+        self.roots.iter().map(|root| root.host_str().unwrap_or_default().to_owned())
+    }
+
+    /// Asks every index for a project: its host, and the files where it has that project.
+    pub(crate) fn ask_each(
+        &self,
+        project: &ProjectName,
+    ) -> impl Iterator<Item = (String, anyhow::Result<Option<Vec<IndexFile>>>)> {
+        self.hosts().zip(self.roots.iter().map(|root| self.page(root, project)))
     }
 
     fn page(&self, root: &Url, project: &ProjectName) -> anyhow::Result<Option<Vec<IndexFile>>> {
@@ -193,6 +211,13 @@ impl Index {
     /// Where a file with this digest and name is kept, once it was fetched.
     pub(crate) fn kept(&self, digest: ArtifactDigest, name: &str) -> PathBuf {
         self.files.join(digest.to_string()).join(name)
+    }
+
+    /// Names of the files that are kept here.
+    pub(crate) fn kept_names(&self) -> Vec<String> {
+        let folders = fs::read_dir(&self.files).into_iter().flatten().flatten();
+        let files = folders.filter_map(|folder| fs::read_dir(folder.path()).ok()).flatten().flatten();
+        files.map(|file| file.file_name().to_string_lossy().into_owned()).collect()
     }
 
     /// Keeps a file that came another way.

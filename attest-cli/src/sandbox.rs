@@ -33,6 +33,8 @@ pub(crate) use folder::RoomFolder;
 pub(crate) const BUILD: &str = "/build";
 /// Where the virtual environment is inside.
 pub(crate) const ENVIRONMENT: &str = "/build/env";
+/// Where the programs are that make rooms, and that builds find.
+pub(crate) const SYSTEM_PATH: &str = "/usr/bin:/bin";
 const ROOM_SCRIPT: &str = include_str!("sandbox/room.sh");
 /// How often a running build is looked at: the disk limit and interrupts react within this.
 const LOOK: Duration = Duration::from_millis(10);
@@ -236,7 +238,7 @@ impl<'a> Room<'a> {
         command
             .args(program)
             .env_clear()
-            .env("PATH", "/usr/bin:/bin")
+            .env("PATH", SYSTEM_PATH)
             .current_dir(self.folder.join("src"))
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
@@ -259,7 +261,7 @@ impl<'a> Room<'a> {
             path.push(folder);
             path.push(":");
         }
-        path.push("/usr/bin:/bin");
+        path.push(SYSTEM_PATH);
         path
     }
 

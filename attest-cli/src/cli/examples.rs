@@ -1,7 +1,7 @@
 //! What people type: shown below each command's options. A test reads every line as the command line does.
 
 /// The command, and lines for it.
-const EXAMPLES: [(&str, &[&str]); 17] = [
+const EXAMPLES: [(&str, &[&str]); 18] = [
     (
         "verify",
         &[
@@ -43,6 +43,7 @@ const EXAMPLES: [(&str, &[&str]); 17] = [
         ],
     ),
     ("key", &["attest key generate -o me.key", "attest key show me.key"]),
+    ("doctor", &["attest doctor", "attest doctor --offline --output-format json"]),
     ("completions", &["attest completions bash > ~/.local/share/bash-completion/completions/attest"]),
 ];
 

@@ -14,6 +14,7 @@ use crate::exit::{Exit, Failure};
 use crate::index::{Index, IndexFile};
 use crate::item::Unattestable;
 
+mod meant;
 mod pin;
 
 pub(crate) use self::pin::{Pinning, Selected};
@@ -80,7 +81,10 @@ impl std::str::FromStr for Target {
         }
         let project = ProjectName::new(text).ok().filter(|_| Unattestable::by_name(text) != Unattestable::Sdist);
         Ok(Self::Newest(project.with_context(|| {
-            format!("expected NAME, NAME==VERSION, a path that ends in .whl, or the URL of a wheel, found {text:?}")
+            let meant = meant::spelling(text).map(|meant| format!(": did you mean {meant}?")).unwrap_or_default();
+            format!(
+                "expected NAME, NAME==VERSION, a path that ends in .whl, or the URL of a wheel, found {text:?}{meant}"
+            )
         })?))
     }
 }

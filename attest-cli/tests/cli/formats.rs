@@ -13,7 +13,7 @@ const FORMATS: [&str; 4] = ["text", "json", "sarif", "github"];
 
 /// A document against a schema of this repository.
 #[track_caller]
-fn valid(document: &Value, schema: &str) {
+pub(crate) fn valid(document: &Value, schema: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas").join(format!("{schema}.schema.json"));
     let schema = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();

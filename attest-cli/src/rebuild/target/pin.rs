@@ -3,7 +3,7 @@
 use anyhow::{Context as _, bail, ensure};
 use attest_core::artifact::{ArtifactDigest, ProjectName, Version, WheelName};
 
-use super::{Pinned, Place, Remote, Target, changed, read_disk};
+use super::{Pinned, Place, Remote, Target, changed, meant, read_disk};
 use crate::index::{Index, IndexFile};
 use crate::pip::Pip;
 use crate::rebuild::platform::{self, Here};
@@ -42,7 +42,8 @@ impl Pinning<'_> {
     pub(crate) fn pin(&self, target: &Target) -> anyhow::Result<Vec<Selected>> {
         match target {
             Target::Newest(project) => {
-                let version = self.pip.newest(project)?;
+                // What pip says of a name that is not there helps less than what we know.
+                let version = self.pip.newest(project).or_else(|error| self.files(project).and(Err(error)))?;
                 (self.say)(&format!("{}: the newest release is {}", project.as_str(), version.as_str()));
                 self.release(project, &version, None)
             }
@@ -57,6 +58,10 @@ impl Pinning<'_> {
         }
     }
 
+    fn files(&self, project: &ProjectName) -> anyhow::Result<Vec<IndexFile>> {
+        self.index.project(project).map_err(|error| meant::project(error, project, self.index))
+    }
+
     fn release(
         &self,
         project: &ProjectName,
@@ -64,7 +69,7 @@ impl Pinning<'_> {
         accepted: Option<&[ArtifactDigest]>,
     ) -> anyhow::Result<Vec<Selected>> {
         let named = format!("{}=={}", project.as_str(), version.as_str());
-        let files = self.index.project(project)?;
+        let files = self.files(project)?;
         let fits = |file: &&IndexFile| match (accepted, file.digest) {
             (None, _) => true,
             (Some(accepted), Some(digest)) => accepted.contains(&digest),
@@ -82,7 +87,7 @@ impl Pinning<'_> {
                     Ok(vec![nothing(named, "only a source distribution, which is built where it is installed")])
                 }
                 Some(_) if other => bail!("expected the index to list {named} with a digest of the lock, found others"),
-                _ => bail!("expected {named} to have a wheel, found none on the index"),
+                _ => Err(meant::version(project, version, &files)),
             };
         }
         if self.all {
