@@ -8,6 +8,7 @@
 //! | [`command`] | running a program to its end, with a time limit, and judging its exit code |
 //! | [`server`] | a running log or mirror that ends with the guard that holds it |
 //! | [`scene`] | a temporary place with keys, a policy and a clean environment |
+//! | [`book`] | README and docs: pages, links, and blocks of commands |
 //! | [`fault`] | system calls that fail when a test wants them to |
 //! | [`clients`] | pip, uv and Poetry, in pinned versions |
 //! | [`tool`], [`gnupg`], [`trace`] | gpg, strace and python3, where they are there |
@@ -23,6 +24,7 @@
 //! | [`loop_disk`], [`recording`] | what a power cut leaves: on a disk of its own, or by a trace of what was written |
 //! | [`load`] | submissions at a given rate, and how long each waited |
 
+pub mod book;
 pub mod clients;
 pub mod command;
 pub mod effort;
