@@ -69,7 +69,7 @@ fn gather(folder: &Path, name: &str, found: &mut Vec<String>) -> Result<()> {
         let path = format!("{name}/{}", entry.file_name().to_string_lossy());
         if entry.file_type()?.is_dir() {
             gather(&entry.path(), &path, found)?;
-        } else if path.ends_with(".md") {
+        } else if entry.path().extension().is_some_and(|end| end == "md") {
             found.push(path);
         }
     }
@@ -115,7 +115,7 @@ pub fn blocks() -> Result<Vec<Block>> {
                 .with_context(|| format!("{page}:{}: expected an end of the block", at + 1))?;
             let before = at.checked_sub(1).map_or("", |before| lines[before]);
             let mark = mark(before).with_context(|| format!("{page}:{}", at + 1))?;
-            let text = lines[at + 1..=at + end].iter().map(|line| format!("{line}\n")).collect();
+            let text = lines[at + 1..=at + end].join("\n") + "\n";
             blocks.push(Block { page: page.clone(), line: at + 1, text, mark });
         }
     }

@@ -48,23 +48,20 @@ fn play(names: &[&str]) -> Result<()> {
     if !tool::have(&["python3", "git"]) {
         return Ok(());
     }
-    let mut reach = Command::new("python3");
-    reach
-        .args(["-m", "pip", "download", "--quiet", "--no-deps", "--dest"])
-        .arg(std::env::temp_dir().join("attest-reach"));
-    let reached = command::run(reach.args(["--only-binary", ":all:", "idna==3.20"]))?.code() == Some(0);
-    // What it fetched is the index's word that there is a network, and nothing else.
-    let _gone = fs::remove_dir_all(std::env::temp_dir().join("attest-reach"));
+    let fetched = tempfile::tempdir()?;
+    let mut pip = Command::new("python3");
+    pip.args(["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", "idna==3.20", "--dest"]);
+    let reached = command::run(pip.arg(fetched.path()))?.code() == Some(0);
     if !reached && !tool::skip("a network with a package index") {
         return Ok(());
     }
     let blocks = book::blocks()?;
     let cache = tempfile::tempdir()?;
     for name in names {
-        let named = |block: &&Block| matches!(&block.mark, Mark::Run(found) | Mark::Serve(found) if found == name);
-        let mine: Vec<&Block> = blocks.iter().filter(named).collect();
-        ensure!(!mine.is_empty(), "no page has a block of {name:?}");
-        perform(&mine, cache.path()).with_context(|| format!("scenario {name:?}"))?;
+        let mine = |block: &&Block| matches!(&block.mark, Mark::Run(found) | Mark::Serve(found) if found == name);
+        let part: Vec<&Block> = blocks.iter().filter(mine).collect();
+        ensure!(!part.is_empty(), "no page has a block of {name:?}");
+        perform(&part, cache.path()).with_context(|| format!("scenario {name:?}"))?;
     }
     Ok(())
 }

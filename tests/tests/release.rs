@@ -73,8 +73,8 @@ fn the_account_and_its_folders_are_made_by_systemd() -> Result<()> {
     fs::create_dir(scene.path("etc"))?;
     let root = format!("--root={}", scene.path("").display());
     command::run(Command::new("systemd-sysusers").arg(&root).arg(packaged("attest.sysusers")))?.expect(0)?;
-    let mut make = Command::new("systemd-tmpfiles");
-    command::run(make.arg(&root).arg("--create").arg(packaged("attest.tmpfiles")))?.expect(0)?;
+    let mut tmpfiles = Command::new("systemd-tmpfiles");
+    command::run(tmpfiles.arg(&root).arg("--create").arg(packaged("attest.tmpfiles")))?.expect(0)?;
     let made = fs::metadata(scene.path("var/lib/attest"))?;
     ensure!(made.permissions().mode() & 0o777 == 0o700, "others may look into the log's folder");
     ensure!(fs::read_to_string(scene.path("etc/passwd"))?.starts_with("attest:"), "no account");
