@@ -13,8 +13,8 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent
 DATA = PACKAGE / "wheel.data"
-# Rust on Linux links everything in, so that one file does for glibc and musl of any age.
-STATIC = "x86_64-unknown-linux-musl"
+# With musl everything is linked in, so that one file does for every Linux, whatever its C library.
+STATIC = "-unknown-linux-musl"
 TAGS = ["manylinux_2_17", "musllinux_1_1"]
 
 
@@ -29,7 +29,7 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
         subprocess.run(cargo + arguments, check=True, env=environment)
         folder = "debug" if profile == "dev" else profile
         pages(Path(environment["CARGO_TARGET_DIR"], target, folder, "attest" + (".exe" if os.name == "nt" else "")))
-        if target == STATIC:
+        if target.endswith(STATIC):
             for tag in TAGS:
                 arguments += ["--compatibility", tag]
         build = ["maturin", "build", "--manifest-path", str(PACKAGE / "Cargo.toml"), "--out", packed]
