@@ -41,8 +41,8 @@ pub fn is_plain_requirement(line: &str) -> bool {
 pub(crate) struct Plain {
     /// Which project.
     pub(crate) project: ProjectName,
-    /// The version where it names exactly one; ranges and wildcards are a resolver's question.
-    pub(crate) pin: Option<Version>,
+    /// Every version that it names exactly, whatever ranges stand beside; those and wildcards are a resolver's question.
+    pub(crate) pins: Vec<Version>,
     /// Whether a marker may leave it out.
     pub(crate) conditional: bool,
 }
@@ -57,11 +57,14 @@ impl Plain {
         let end = what.find(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c))).unwrap_or(what.len());
         let (name, rest) = what.split_at(end);
         let versions = rest.split_once(']').map_or(rest, |(_, versions)| versions);
-        let versions = versions.trim_matches([' ', '(', ')']);
-        let exact = versions.strip_prefix("===").or_else(|| versions.strip_prefix("=="));
+        let exact = |clause: &str| {
+            let clause = clause.trim_matches([' ', '(', ')']);
+            let version = clause.strip_prefix("===").or_else(|| clause.strip_prefix("=="))?;
+            Version::new(version.trim()).ok()
+        };
         Some(Self {
             project: ProjectName::new(name).ok()?,
-            pin: exact.and_then(|version| Version::new(version.trim()).ok()),
+            pins: versions.split(',').filter_map(exact).collect(),
             conditional: !marker.trim().is_empty(),
         })
     }
@@ -72,19 +75,22 @@ mod tests {
     use super::{Plain, is_plain_requirement};
 
     #[test]
-    fn a_pin_is_one_exact_version_and_nothing_else() {
+    fn a_pin_is_an_exact_version_whatever_stands_beside_it() {
         let read = |line: &str| {
             let plain = Plain::parse(line)?;
-            let pin = plain.pin.map(|pin| pin.as_str().to_owned());
-            Some((plain.project.as_str().to_owned(), pin, plain.conditional))
+            let pins: Vec<_> = plain.pins.iter().map(|pin| pin.as_str().to_owned()).collect();
+            Some((plain.project.as_str().to_owned(), pins, plain.conditional))
         };
-        let plain =
-            |name: &str, pin: Option<&str>, conditional| Some((name.to_owned(), pin.map(str::to_owned), conditional));
-        assert_eq!(read("Flit_Core ==3.9.0"), plain("flit-core", Some("3.9.0"), false));
-        assert_eq!(read("demo[a, b] (== 1!2.0+x.1)"), plain("demo", Some("1!2.0+x.1"), false));
-        assert_eq!(read("demo===1.0; python_version < '3'"), plain("demo", Some("1.0"), true));
-        for line in ["demo==1.*", "demo==1.0,!=2", "demo>=1", "demo", "demo~=1.0"] {
-            assert_eq!(read(line), plain("demo", None, false), "{line}");
+        let plain = |name: &str, pins: &[&str], conditional| {
+            Some((name.to_owned(), pins.iter().map(|pin| (*pin).to_owned()).collect::<Vec<_>>(), conditional))
+        };
+        assert_eq!(read("Flit_Core ==3.9.0"), plain("flit-core", &["3.9.0"], false));
+        assert_eq!(read("demo[a, b] (== 1!2.0+x.1)"), plain("demo", &["1!2.0+x.1"], false));
+        assert_eq!(read("demo===1.0; python_version < '3'"), plain("demo", &["1.0"], true));
+        assert_eq!(read("demo (!=2, ==1.0)"), plain("demo", &["1.0"], false));
+        assert_eq!(read("demo[a]==1.0,===1.1,>0"), plain("demo", &["1.0", "1.1"], false));
+        for line in ["demo==1.*", "demo!=1.0,>=1", "demo>=1", "demo", "demo~=1.0"] {
+            assert_eq!(read(line), plain("demo", &[], false), "{line}");
         }
         assert_eq!(read("demo @ https://example.org/demo"), None);
         assert_eq!(read("demo-"), None);

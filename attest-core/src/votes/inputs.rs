@@ -34,7 +34,7 @@ fn is_met(line: &str, built_with: &BTreeMap<String, Version>) -> bool {
     match built_with.get(requirement.project.as_str()) {
         // A marker may have left it out.
         None => requirement.conditional,
-        Some(found) => requirement.pin.as_ref().is_none_or(|pin| pin.same_as(found) || pin.same_as(&public(found))),
+        Some(found) => requirement.pins.iter().all(|pin| pin.same_as(found) || pin.same_as(&public(found))),
     }
 }
 
