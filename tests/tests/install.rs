@@ -521,6 +521,8 @@ fn a_pylock_is_installed_as_it_says_and_only_where_all_of_it_passes() -> Result<
         windows.digest()
     );
     shop.quorum.scene.write("pylock.toml", format!("{head}{good}{elsewhere}"))?;
+    let only_elsewhere = format!("{head}[[packages]]\nname = \"gated\"\nversion = \"1.0\"\n{elsewhere}");
+    shop.quorum.scene.write("pylock.windows.toml", only_elsewhere)?;
     shop.quorum.scene.write("pylock.half.toml", format!("{head}{good}{}", locked(&shop, &half, &half.digest())))?;
     let wrong = locked(&shop, &shop.good, &half.digest());
     shop.quorum.scene.write("pylock.wrong.toml", format!("{head}{wrong}"))?;
@@ -528,6 +530,7 @@ fn a_pylock_is_installed_as_it_says_and_only_where_all_of_it_passes() -> Result<
         buyer.refused(&buyer.install(&["-r", "pylock.half.toml"])?.expect(1)?.expect_words("1 ok, 1 refused")?)?;
         buyer.refused(&buyer.install(&["-r", "pylock.wrong.toml"])?.expect(1)?)?;
         buyer.refused(&buyer.install(&["-r", "pylock.toml", "needy"])?.expect(2)?.expect_words("nothing beside")?)?;
+        buyer.refused(&buyer.install(&["-r", "pylock.windows.toml"])?.expect(1)?.expect_words("no file of gated")?)?;
         buyer.install(&["-r", "pylock.toml"])?.expect(0)?.expect_words("installed gated==1.0")?;
         ensure!(buyer.has("gated")?, "not installed");
         Ok(())

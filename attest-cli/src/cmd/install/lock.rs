@@ -8,7 +8,7 @@ use super::{arguments::Args, plan::Package};
 use crate::{
     exit::{Exit, Failure},
     input,
-    item::{Form, Item, Question},
+    item::{Elsewhere, Form, Item, Question},
     platform::find::Selection,
     run::Run,
 };
@@ -40,10 +40,17 @@ fn is_pylock(path: &Path) -> bool {
 pub(super) fn packages(lock: &Path, python: &Path, run: &Run) -> anyhow::Result<Vec<Package>> {
     let selection = Selection { all_files: false, python: Some(python.to_owned()) };
     let mut packages: Vec<Package> = Vec::new();
-    for item in input::items(&[lock.to_owned()], &selection, run)? {
-        if matches!(item.question, Question::NotSelectable(_)) {
+    let mut unfit = Vec::new();
+    for mut item in input::items(&[lock.to_owned()], &selection, run)? {
+        if let Question::NotSelectable(elsewhere) = &item.question {
+            match elsewhere {
+                Elsewhere::Own => run.out.note(format_args!("{} is left out: {elsewhere}", item.name)),
+                Elsewhere::Tags { .. } => unfit.extend(item.package.map(|package| package.project)),
+                Elsewhere::Marker(_) | Elsewhere::Unreached | Elsewhere::WheelFits => {}
+            }
             continue;
         }
+        forget_url(&mut item);
         let Some((project, version)) = release(&item) else {
             let message =
                 format!("{} ({}) is of no version that could be installed by its digest", item.name, item.place);
@@ -55,7 +62,20 @@ pub(super) fn packages(lock: &Path, python: &Path, run: &Run) -> anyhow::Result<
             None => packages.push(Package { project, version, direct: None, candidates: vec![item] }),
         }
     }
+    if let Some(missing) = unfit.iter().find(|project| packages.iter().all(|package| package.project != **project)) {
+        let message = format!("{} has no file of {} that fits {}", lock.display(), missing.as_str(), python.display());
+        return Err(Failure::new(Exit::Refused, message).hint("lock again for this Python").into());
+    }
     Ok(packages)
+}
+
+/// The installer takes files by version and digest from the indexes that it is configured with, wherever the lock says that
+/// they are. So the lock's word is not where they come from, and no rule or exemption for an index is met by it
+/// (docs/TRUST.md 6.3).
+fn forget_url(item: &mut Item) {
+    if let Question::File { url, .. } = &mut item.question {
+        *url = None;
+    }
 }
 
 /// Of a wheel, or of what stands where a wheel should.
@@ -66,7 +86,21 @@ fn release(item: &Item) -> Option<(attest_core::artifact::ProjectName, attest_co
 
 #[cfg(test)]
 mod tests {
+    use attest_core::verify::{Wanted, WantedName};
+
     use super::*;
+    use crate::item::Place;
+
+    #[test]
+    fn what_a_lock_says_about_where_a_file_is_exempts_nothing() {
+        let digest = attest_core::artifact::ArtifactDigest::of(b"evil");
+        let name = "evil-1.0-py3-none-any.whl".to_owned();
+        let wanted = Box::new(Wanted { digest, name: WantedName::File(name.clone()) });
+        let question = Question::File { wanted, url: Some("https://internal.example/evil".to_owned()) };
+        let mut item = Item::new(name, Place::file(Path::new("pylock.toml")), question);
+        forget_url(&mut item);
+        assert!(matches!(item.question, Question::File { url: None, .. }));
+    }
 
     #[test]
     fn a_lock_is_known_by_its_name() {
