@@ -14,6 +14,10 @@ use super::{
     store::LogState,
 };
 
+/// How far a witness's clock may be ahead of ours. A cosignature from later says nothing about now (docs/TRUST.md 5.1): who
+/// shows it again and again would never stall.
+const SKEW: Duration = Duration::from_secs(10 * 60);
+
 /// Whom a log should be cosigned by.
 #[derive(Clone, Debug)]
 pub(crate) struct Witness {
@@ -89,7 +93,8 @@ impl Health {
     fn fork(&mut self, expected: &Expected, seen: &Seen<'_>, now: Timestamp) {
         let origin = origin(expected);
         let (holds, told) = match seen {
-            Seen::Forked { which, told } => (Holds::Yes(which.clone()), told.as_str()),
+            // With when it began: where the log showed one history again meanwhile, it is told again.
+            Seen::Forked { which, told } => (Holds::Yes(format!("{which} {}", now.secs())), told.as_str()),
             Seen::Continues(_) => (Holds::No, ""),
             Seen::Nothing => (Holds::Unknown, ""),
         };
@@ -111,8 +116,10 @@ impl Health {
         for witness in &expected.witnesses {
             // One line that does not verify is that witness's affair, or that of whoever added it.
             let Ok(found) = shown.cosignatures(std::slice::from_ref(&witness.key)) else { continue };
+            let latest = now.secs().saturating_add(SKEW.as_secs());
+            let believed = found.iter().map(|(_, time)| time.secs()).filter(|time| *time <= latest);
             // A clock that is ahead makes nothing fresher than now.
-            for time in found.iter().map(|(_, time)| time.secs().min(now.secs())) {
+            for time in believed.map(|time| time.min(now.secs())) {
                 newest = newest.max(time);
                 let known = self.state.cosigned.entry(witness.key.to_string()).or_insert(0);
                 *known = time.max(*known);
@@ -305,6 +312,18 @@ mod tests {
     }
 
     #[test]
+    fn a_cosignature_from_the_future_keeps_no_log_fresh() {
+        let mut log = watched(&[1]);
+        let later = shown(&[(1, 9_000_000)]);
+        assert_eq!(log.look(&Seen::Continues(&later), 10_000), []);
+        let began = [(Kind::Stall, Phase::Began), (Kind::WitnessBehind, Phase::Began)];
+        assert_eq!(log.look(&Seen::Continues(&later), 11_001), began);
+        // A clock that is a little ahead is none.
+        let over = [(Kind::Stall, Phase::Over), (Kind::WitnessBehind, Phase::Over)];
+        assert_eq!(log.look(&Seen::Continues(&shown(&[(1, 11_300)])), 11_002), over);
+    }
+
+    #[test]
     fn a_witness_is_behind_where_its_line_is_old_or_missing_and_not_where_the_log_is_down() {
         let mut log = watched(&[1, 2]);
         assert_eq!(log.look(&Seen::Continues(&shown(&[(1, 9_950)])), 10_000), []);
@@ -340,5 +359,15 @@ mod tests {
         assert_eq!(log.look(&grown, 10_001), []);
         assert_eq!(log.look(&Seen::Nothing, 10_002), []);
         assert_eq!(log.look(&Seen::Continues(&checkpoint), 10_003), [(Kind::Fork, Phase::Over)]);
+    }
+
+    #[test]
+    fn the_same_fork_after_it_was_said_to_be_over_is_another_event() {
+        let fork = Seen::Forked { which: "3 a, 4 b".to_owned(), told: "two histories".to_owned() };
+        let at = |now| {
+            let before = LogState { fresh: 10_000, ..LogState::default() };
+            judge(&expected(&[]), &fork, &before, &BTreeMap::new(), Timestamp::from_secs(now)).events[0].id
+        };
+        assert_ne!(at(10_000), at(10_300), "the memory drops what it knows");
     }
 }
