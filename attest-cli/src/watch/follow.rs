@@ -231,7 +231,8 @@ impl Watch<'_> {
         let tree = held.head();
         let size = tree.size.get();
         if is_first && !self.from_start || next >= size {
-            return Ok(Some(Step { held, end: size, hits: Vec::new() }));
+            // Never back: whoever removed the copy, and then got an old checkpoint, holds a smaller tree than was read.
+            return Ok(Some(Step { held, end: size.max(next), hits: Vec::new() }));
         }
         let mut entries = Vec::new();
         let mut end = next;

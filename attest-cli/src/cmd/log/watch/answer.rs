@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::{
     exit::{self, Exit},
+    interrupt,
     output::{Style, causes, plural},
     run::Run,
     watch::{
@@ -34,6 +35,9 @@ pub(super) struct Document<'a> {
     /// Whether a fork lasts.
     #[serde(skip)]
     alarm: bool,
+    /// Whether somebody ended it before it had looked at everything.
+    #[serde(skip)]
+    interrupted: bool,
     exit: u8,
 }
 
@@ -78,19 +82,20 @@ impl<'a> Document<'a> {
             accepted_error: look.accepted.as_ref().map(|error| causes(error.as_ref())),
             accepted_exit,
             alarm,
+            interrupted: interrupt::requested(),
             exit: 0,
         };
         document.exit = document.exit().code();
         document
     }
 
-    /// An alarm is a fork. Otherwise 1 says that something was told; 3, that a log or a sink could not be had, and the next run
-    /// goes on where this one stopped.
+    /// An alarm is a fork. Otherwise 1 says that something was told; 3, that a log or a sink could not be had, or that it was
+    /// ended early, and the next run goes on where this one stopped.
     pub(super) fn exit(&self) -> Exit {
         let told = self.noticed > 0 || self.sinks.iter().any(|sink| sink.told > 0);
         let told = if told { Exit::Refused } else { Exit::Pass };
         let alarm = if self.alarm { Exit::Alarm } else { Exit::Pass };
-        let late = self.sinks.iter().any(|sink| sink.waiting > 0);
+        let late = self.interrupted || self.sinks.iter().any(|sink| sink.waiting > 0);
         let late = if late { Exit::Undecided } else { Exit::Pass };
         self.logs
             .iter()
@@ -163,5 +168,29 @@ impl<'a> SinkLine<'a> {
             waiting: delivered.waiting,
             error: delivered.error.as_deref(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_that_was_ended_early_does_not_say_that_all_is_well() {
+        let mut document = Document {
+            schema: "attest.log-watch/v1",
+            logs: Vec::new(),
+            noticed: 0,
+            events: Vec::new(),
+            sinks: Vec::new(),
+            accepted_error: None,
+            accepted_exit: Exit::Pass,
+            alarm: false,
+            interrupted: false,
+            exit: 0,
+        };
+        assert_eq!(document.exit(), Exit::Pass);
+        document.interrupted = true;
+        assert_eq!(document.exit(), Exit::Undecided);
     }
 }
