@@ -14,7 +14,12 @@ pub(super) fn since(mut projects: Vec<(ProjectName, u64)>, from: Option<u64>) ->
     let Some(from) = from else { return (Vec::new(), newest) };
     projects.retain(|(_, serial)| *serial > from);
     projects.sort_by_key(|(_, serial)| *serial);
-    projects.truncate(MAX_PROJECTS);
+    if let Some((_, serial)) = projects.get(MAX_PROJECTS).cloned() {
+        // All projects with one number or none of them: the next look begins behind it.
+        let before = projects.partition_point(|(_, other)| *other < serial);
+        let with = projects.partition_point(|(_, other)| *other <= serial);
+        projects.truncate(if before > 0 { before } else { with });
+    }
     // A mirror that is behind has nothing new, and leads nobody back.
     let next = projects.last().map_or(from, |(_, serial)| *serial);
     (projects.into_iter().map(|(project, _)| project).collect(), next)
@@ -55,5 +60,10 @@ mod tests {
         looked.sort();
         looked.dedup();
         assert_eq!((looked.len(), from), (2500, 2500));
+        // An index may number whatever changed together alike.
+        let alike: Vec<_> = all.into_iter().map(|(project, n)| (project, n.div_ceil(600))).collect();
+        let (first, from) = since(alike.clone(), Some(0));
+        let (second, _) = since(alike, Some(from));
+        assert_eq!((first.len(), from, second.len()), (600, 1, 600));
     }
 }
