@@ -127,7 +127,10 @@ impl Distribution {
         let text = String::from_utf8_lossy(&text);
         // The description follows an empty line.
         let head = text.lines().take_while(|line| !line.is_empty());
-        head.filter_map(|line| Some(line.strip_prefix("Requires-Dist:")?.trim().to_owned())).collect()
+        let fields = head.filter_map(|line| line.split_once(':'));
+        // As in mail, in whatever case.
+        let requires = fields.filter(|(name, _)| name.trim_end().eq_ignore_ascii_case("Requires-Dist"));
+        requires.map(|(_, value)| value.trim().to_owned()).collect()
     }
 
     /// What is wrong with RECORD, where it cannot be used.

@@ -31,6 +31,7 @@ use crate::host::{self, Asked, Ending};
 use crate::{
     audit::Catalog,
     exit::{Exit, Failure},
+    files,
     gate::{self, report::Report, summary::Summary},
     index::Index,
     input,
@@ -182,9 +183,11 @@ impl<'a> Errand<'a> {
 
     /// What was there already.
     fn standing(&self, places: &Environments, before: &Known, proxy: &Proxy, run: &Run) -> anyhow::Result<Standing> {
-        let (named, locked) = match &self.lock {
-            Some(lock) => (lock.items.iter().filter_map(locked).collect(), lock.items.as_slice()),
-            None => (named(&Words::new(self.command)), &[][..]),
+        let (named, locked) = if let Some(lock) = &self.lock {
+            (lock.items.iter().filter_map(locked).collect(), lock.items.as_slice())
+        } else {
+            let variable = std::env::var("PIP_REQUIREMENT").ok();
+            (named(&Words::new(self.command), variable.as_deref(), run), &[][..])
         };
         // As the installer saw it: of each project the files that are accepted.
         let settings = Settings { index_url: proxy.url.join("simple/")?.into(), no_index: false, ..Settings::none() };
@@ -206,7 +209,11 @@ impl<'a> Errand<'a> {
             run.out.note(format_args!("there already, and verified by its files: {}", verified.join(", ")));
         }
         if self.kind == Kind::Index && status.is_silent() {
-            run.out.note("nothing was installed");
+            run.out.note(if verified.is_empty() {
+                "nothing was installed, and nothing that is there already was verified"
+            } else {
+                "nothing was installed"
+            });
         }
         Ok(Exit::Pass)
     }
@@ -226,13 +233,35 @@ fn locked(item: &Item) -> Option<Named> {
     project.map(|project| Named { project, extras: false })
 }
 
-/// What a command names, itself and in files of requirements.
-fn named(words: &Words<'_>) -> Vec<Named> {
+/// What a command names, itself and in files of requirements; `variable` is a list of such files.
+fn named(words: &Words<'_>, variable: Option<&str>, run: &Run) -> Vec<Named> {
     let (names, files) = words.requirements();
-    // Read before the command was started, so what is no such file is none that it installed from.
-    let read = files.iter().filter_map(|file| Requirements::read(Path::new(file)).ok());
-    let listed: Vec<String> = read.flat_map(|read| read.items).map(|item| item.name).collect();
+    let mut listed = Vec::new();
+    for file in files.into_iter().chain(variable.into_iter().flat_map(str::split_whitespace)).map(Path::new) {
+        if file.extension().is_some_and(|end| end == "toml") {
+            listed.extend(required_by_project(file));
+        } else if let Ok(read) = Requirements::read(file) {
+            listed.extend(read.items.into_iter().map(|item| item.name));
+        } else {
+            // As `setup.py`: who would know what that requires has to run it.
+            run.out.warning(format_args!(
+                "{}: what it requires is not known, so what was there already of that was not verified",
+                file.display()
+            ));
+        }
+    }
     names.into_iter().chain(listed.iter().map(String::as_str)).filter_map(Named::in_requirement).collect()
+}
+
+/// Of a `pyproject.toml`, with those of every extra: `uv pip install -r` takes it for a file of requirements.
+fn required_by_project(file: &Path) -> Vec<String> {
+    let read = files::read(file, MAX_PROJECT).ok();
+    let project = read.and_then(|bytes| toml::from_str::<toml::Table>(&String::from_utf8_lossy(&bytes)).ok());
+    let Some(project) = project.as_ref().and_then(|table| table.get("project")) else { return Vec::new() };
+    let extras = project.get("optional-dependencies").and_then(toml::Value::as_table);
+    let lists = project.get("dependencies").into_iter().chain(extras.into_iter().flat_map(|all| all.values()));
+    let each = lists.filter_map(toml::Value::as_array).flatten();
+    each.filter_map(|line| line.as_str().map(ToOwned::to_owned)).collect()
 }
 
 /// What can be seen of environments.
@@ -254,6 +283,8 @@ impl Seen {
     }
 }
 
+/// The biggest `pyproject.toml`.
+const MAX_PROJECT: u64 = 16 << 20;
 /// Variables with files of requirements in them.
 const FILES: [&str; 6] = [
     "PIP_REQUIREMENT",
@@ -277,6 +308,10 @@ fn refuse_sources(words: &Words<'_>) -> anyhow::Result<()> {
             let hint = "a lock says itself where its files are: `attest verify` it, then install from it";
             return Err(Failure::usage(message).hint(hint).into());
         }
+        if is_stream(file) {
+            let message = format!("{} can be read once only, so that nobody sees what is in it", file.display());
+            return Err(Failure::usage(message).hint("write the requirements into a file").into());
+        }
         if !file.is_file() || is("toml") || is("py") || is("cfg") {
             continue;
         }
@@ -289,6 +324,11 @@ fn refuse_sources(words: &Words<'_>) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Standard input, or a pipe of a shell: `<(...)`.
+fn is_stream(file: &Path) -> bool {
+    file == Path::new("-") || file.exists() && !file.is_file() && !file.is_dir()
 }
 
 /// What was verified is the lock here, for the Python that installs here.
@@ -358,6 +398,29 @@ fn wait(mut child: Child, mut signals: Ending, proxy: &Proxy) -> io::Result<Exit
 mod tests {
     use super::*;
     use crate::proxy::tally::Tally;
+
+    #[test]
+    fn what_a_project_requires_is_relied_on_with_its_extras() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("pyproject.toml");
+        let text =
+            "[project]\nname = \"x\"\ndependencies = [\"six>=1\"]\n[project.optional-dependencies]\na = [\"idna\"]\n";
+        std::fs::write(&file, text).unwrap();
+        assert_eq!(required_by_project(&file), ["six>=1", "idna"]);
+        std::fs::write(&file, "[project]\ndependencies = 7\n").unwrap();
+        assert_eq!(required_by_project(&file), [""; 0]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_can_be_read_once_only_is_told_from_files() {
+        assert!(is_stream(Path::new("-")) && is_stream(Path::new("/dev/null")));
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("r.txt");
+        assert!(!is_stream(&file) && !is_stream(folder.path()));
+        std::fs::write(&file, "").unwrap();
+        assert!(!is_stream(&file));
+    }
 
     #[test]
     fn what_came_without_the_proxy_is_named_and_the_user_s_own_folder_is_not() {

@@ -73,7 +73,7 @@ impl Environments {
     /// Those that can be read as environments, each once.
     pub(super) fn environments(&self) -> Vec<Environment> {
         let mut found: Vec<Environment> = Vec::new();
-        for folder in &self.folders {
+        for folder in self.folders.iter().filter(|folder| folder.is_dir()) {
             let read = Environment::prefix(folder).ok().filter(|environment| !environment.folders().is_empty());
             // `--target` names the folder with the packages.
             let read = read.or_else(|| Environment::folder(folder).ok());

@@ -5,7 +5,7 @@
 //! A command relies on the projects that it names (or that its lock has), on those that it installed, and on what all of them
 //! require. What else lies in an environment, pip itself for one, is none of its business; `attest verify --env` asks about all.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{collections::BTreeSet, path::Path};
 
 use attest_core::artifact::ProjectName;
 
@@ -16,6 +16,7 @@ use crate::{
     item::Item,
     layers::Layers,
     locks::marker::{self, Truth},
+    output::causes,
 };
 
 /// A project that a command names, as requirements write it.
@@ -62,11 +63,19 @@ pub(super) fn look(
     let now = places.now();
     let mut standing = Standing::default();
     for environment in places.environments() {
-        // An environment that cannot be read shows nothing: whatever is new in it is a stranger by the other rule.
-        let Ok((all, _)) = environment.distributions() else { continue };
+        let (all, others) = match environment.distributions() {
+            Ok(read) => read,
+            Err(error) => {
+                standing.unverified.push(causes(&error));
+                continue;
+            }
+        };
         let is_new = |one: &Distribution| before.get(one.info()) != now.get(one.info());
         let new = all.iter().filter(|one| is_new(one)).map(|one| Named { project: one.project.clone(), extras: false });
         let relied = relied_on(named.iter().cloned().chain(new), &all);
+        // Installers take these for installed, too.
+        let others = others.iter().filter(|path| project_of(path).is_some_and(|project| relied.contains(&project)));
+        standing.unverified.extend(others.map(|path| format!("{} (not installed from a wheel)", path.display())));
         let untouched = all.into_iter().filter(|one| !is_new(one) && relied.contains(&one.project)).collect();
         let audits = audit::audit(untouched, &environment, locked, catalog, layers)?;
         for audited in audits.packages {
@@ -83,19 +92,25 @@ pub(super) fn look(
     Ok(standing)
 }
 
+/// Of `NAME-VERSION.egg-info` and its like.
+fn project_of(path: &Path) -> Option<ProjectName> {
+    let stem = path.file_stem()?.to_str()?;
+    ProjectName::new(stem.split('-').next()?).ok()
+}
+
 /// These projects and, as far as they are installed, what they require.
 fn relied_on(named: impl Iterator<Item = Named>, installed: &[Distribution]) -> BTreeSet<ProjectName> {
-    let by_name: BTreeMap<&ProjectName, &Distribution> = installed.iter().map(|one| (&one.project, one)).collect();
     let (mut open, mut seen): (Vec<Named>, BTreeSet<Named>) = (named.collect(), BTreeSet::new());
     while let Some(next) = open.pop() {
         if !seen.insert(next.clone()) {
             continue;
         }
-        if let Some(distribution) = by_name.get(&next.project) {
+        // Where two folders say that they are it, either may be what the installer read.
+        for distribution in installed.iter().filter(|one| one.project == next.project) {
             open.extend(distribution.requires().iter().filter_map(|text| required(text, next.extras)));
         }
     }
-    seen.into_iter().map(|named| named.project).filter(|project| by_name.contains_key(project)).collect()
+    seen.into_iter().map(|named| named.project).collect()
 }
 
 /// What a `Requires-Dist` leads to here.
@@ -144,10 +159,17 @@ mod tests {
     }
 
     #[test]
+    fn what_was_installed_without_a_wheel_has_the_name_of_its_project_all_the_same() {
+        for name in ["six-1.17.0-py3.11.egg-info", "six-1.17.0.dist-info", "six.egg-link", "SIX-1.17.egg"] {
+            assert_eq!(project_of(Path::new(name)).unwrap().as_str(), "six", "{name}");
+        }
+    }
+
+    #[test]
     fn what_is_relied_on_is_followed_through_what_is_installed() {
         let folder = tempfile::tempdir().unwrap();
         for (name, requires) in
-            [("a", "Requires-Dist: b\nRequires-Dist: gone\n"), ("b", "Requires-Dist: a\n"), ("other", "")]
+            [("a", "Requires-Dist: b\nRequires-Dist: gone\n"), ("b", "requires-dist : a\n"), ("other", "")]
         {
             let info = folder.path().join(format!("{name}-1.0.dist-info"));
             std::fs::create_dir(&info).unwrap();
@@ -156,6 +178,6 @@ mod tests {
         let (installed, _) = Environment::folder(folder.path()).unwrap().distributions().unwrap();
         let relied = relied_on([Named::in_requirement("A").unwrap()].into_iter(), &installed);
         let relied: Vec<&str> = relied.iter().map(ProjectName::as_str).collect();
-        assert_eq!(relied, ["a", "b"], "the description of a package is none of its requirements");
+        assert_eq!(relied, ["a", "b", "gone"], "the description of a package is none of its requirements");
     }
 }
