@@ -82,7 +82,8 @@ impl Environment {
         Ok(Self { root, folders, sees_system: false })
     }
 
-    fn virtual_environment(root: &Path) -> Result<Self, EnvironmentError> {
+    /// A virtual environment: it may see what is installed with the Python below it.
+    pub(crate) fn virtual_environment(root: &Path) -> Result<Self, EnvironmentError> {
         let config = files::read(&root.join("pyvenv.cfg"), MAX_CONFIG)
             .map_err(|_| EnvironmentError::None { path: root.to_owned() })?;
         let sees_system = String::from_utf8_lossy(&config).lines().any(|line| {

@@ -241,7 +241,8 @@ fn named(words: &Words<'_>, variable: Option<&str>, run: &Run) -> Vec<Named> {
         if file.extension().is_some_and(|end| end == "toml") {
             listed.extend(required_by_project(file));
         } else if let Ok(read) = Requirements::read(file) {
-            listed.extend(read.items.into_iter().map(|item| item.name));
+            let here = read.items.into_iter().filter(|item| !matches!(item.question, Question::NotSelectable(_)));
+            listed.extend(here.map(|item| item.name));
         } else {
             // As `setup.py`: who would know what that requires has to run it.
             run.out.warning(format_args!(

@@ -74,7 +74,8 @@ impl Environments {
     pub(super) fn environments(&self) -> Vec<Environment> {
         let mut found: Vec<Environment> = Vec::new();
         for folder in self.folders.iter().filter(|folder| folder.is_dir()) {
-            let read = Environment::prefix(folder).ok().filter(|environment| !environment.folders().is_empty());
+            let read = Environment::virtual_environment(folder).or_else(|_| Environment::prefix(folder));
+            let read = read.ok().filter(|environment| !environment.folders().is_empty());
             // `--target` names the folder with the packages.
             let read = read.or_else(|| Environment::folder(folder).ok());
             found.extend(read.filter(|new| found.iter().all(|known| known.folders() != new.folders())));

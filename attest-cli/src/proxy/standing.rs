@@ -76,6 +76,12 @@ pub(super) fn look(
         // Installers take these for installed, too.
         let others = others.iter().filter(|path| project_of(path).is_some_and(|project| relied.contains(&project)));
         standing.unverified.extend(others.map(|path| format!("{} (not installed from a wheel)", path.display())));
+        if environment.sees_system && locked.is_empty() {
+            let elsewhere = below(named, &all);
+            standing
+                .unverified
+                .extend(elsewhere.map(|name| format!("{name} (not here: in the Python below, if anywhere)")));
+        }
         let untouched = all.into_iter().filter(|one| !is_new(one) && relied.contains(&one.project)).collect();
         let audits = audit::audit(untouched, &environment, locked, catalog, layers)?;
         for audited in audits.packages {
@@ -90,6 +96,12 @@ pub(super) fn look(
         }
     }
     Ok(standing)
+}
+
+/// What is named and not among these: an installer that succeeded found it where nobody looked.
+fn below<'a>(named: &'a [Named], installed: &'a [Distribution]) -> impl Iterator<Item = &'a str> {
+    let missing = |one: &&Named| installed.iter().all(|there| there.project != one.project);
+    named.iter().filter(missing).map(|one| one.project.as_str())
 }
 
 /// Of `NAME-VERSION.egg-info` and its like.
@@ -178,6 +190,8 @@ mod tests {
         let (installed, _) = Environment::folder(folder.path()).unwrap().distributions().unwrap();
         let relied = relied_on([Named::in_requirement("A").unwrap()].into_iter(), &installed);
         let relied: Vec<&str> = relied.iter().map(ProjectName::as_str).collect();
+        let named = [Named::in_requirement("b").unwrap(), Named::in_requirement("six==1.0").unwrap()];
+        assert_eq!(below(&named, &installed).collect::<Vec<_>>(), ["six"]);
         assert_eq!(relied, ["a", "b", "gone"], "the description of a package is none of its requirements");
     }
 }
