@@ -5,8 +5,11 @@
 //! overlooks what a newer server wants to say.
 
 mod negatives;
+mod readiness;
+pub mod record;
 
 pub use negatives::{FoundNegatives, NEGATIVES, NegativesQuery, NegativesQueryError, SHARDS};
+pub use readiness::{HEALTH, READY, Readiness, ReadyStatus};
 
 use serde::{Deserialize, Serialize};
 

@@ -278,10 +278,9 @@ fn judge<'a, 'p: 'a>(
             None => Finding::Unresolved(contradicts),
         };
     };
-    let subject = heard.statement().subject().digest;
-    let found = contradiction(subject, build, refusal, contradicts, other.statement());
+    let found = contradiction(heard.statement(), contradicts, other.statement());
     let found = found.and_then(|rebuilt| {
-        let worthy = other.by().is_some() || claimed_by_a_party(about, build, rebuilt);
+        let worthy = other.by().is_some() || claimed_by_a_party(about, heard.statement(), rebuilt);
         worthy.then_some(rebuilt).ok_or(Shortfall::StrangersClaim(contradicts))
     });
     match found {
@@ -292,12 +291,28 @@ fn judge<'a, 'p: 'a>(
 
 /// Whether a party of the policy claims that these inputs gave something else than `rebuilt`, so that the contradiction
 /// holds against its claim too, whoever signed the statement that it names.
-fn claimed_by_a_party(about: &[&Heard<'_>], build: &Build, rebuilt: ArtifactDigest) -> bool {
-    about.iter().any(|other| {
-        let same_inputs = |claim: &Build| claim.inputs_digest == build.inputs_digest;
-        other.by().is_some()
-            && claim(other.statement()).is_some_and(|(claim, claimed)| same_inputs(claim) && claimed != rebuilt)
-    })
+fn claimed_by_a_party(about: &[&Heard<'_>], accuser: &Statement, rebuilt: ArtifactDigest) -> bool {
+    about.iter().any(|other| other.by().is_some() && claims_otherwise(other.statement(), accuser, rebuilt))
+}
+
+/// Whether `other` claims that the inputs of `accuser` gave something else than `rebuilt`: a contradiction of anybody's
+/// statement holds against it too, where a party of the policy signed it.
+pub fn claims_otherwise(other: &Statement, accuser: &Statement, rebuilt: ArtifactDigest) -> bool {
+    let inputs = accuser.predicate().build().map(|build| build.inputs_digest);
+    claim(other).is_some_and(|(claim, claimed)| inputs == Some(claim.inputs_digest) && claimed != rebuilt)
+}
+
+/// What a build gave and from what inputs (digests of both), where the statement says it and, for one that speaks against
+/// the file, where neither network nor chance may have made the difference. Two statements of the same inputs and another
+/// output cannot both be right.
+pub fn result(statement: &Statement) -> Option<(ArtifactDigest, ArtifactDigest)> {
+    let (build, output) = match statement.predicate() {
+        Predicate::NotReproduced { build, refusal } if own_shortfall(build, refusal).is_none() => {
+            (build, refusal.rebuilt?.sha256)
+        }
+        _ => claim(statement)?,
+    };
+    Some((build.inputs_digest.sha256, output))
 }
 
 /// What a statement claims to have built, and from what; nothing where it claims no such thing.
@@ -324,24 +339,25 @@ pub fn own_shortfall(build: &Build, refusal: &Refusal) -> Option<Shortfall> {
     }
 }
 
-/// The digest that the same inputs gave, where `refusal` is about the file `subject` and names `other` as `contradicts`
-/// (docs/TRUST.md 4.2). Who signed either, and so whether it blocks, is not looked at here.
+/// docs/TRUST.md 4.2, of two statements alone: the digest that the inputs of `named` gave `accuser`, or why that proves
+/// nothing. Whose statement `named` is decides whether it is worth contradicting, which is not asked here.
 ///
 /// # Errors
-/// What it lacks to prove anything.
+/// The first thing that is missing.
 pub fn contradiction(
-    subject: ArtifactDigest,
-    build: &Build,
-    refusal: &Refusal,
-    contradicts: StatementId,
-    other: &Statement,
+    accuser: &Statement,
+    named_id: StatementId,
+    named: &Statement,
 ) -> Result<ArtifactDigest, Shortfall> {
+    let Predicate::NotReproduced { build, refusal } = accuser.predicate() else {
+        return Err(Shortfall::Outcome);
+    };
     if let Some(shortfall) = own_shortfall(build, refusal) {
         return Err(shortfall);
     }
-    let (claim, claimed) = claim(other).ok_or(Shortfall::NoClaim(contradicts))?;
-    if other.subject().digest != subject {
-        return Err(Shortfall::NoClaim(contradicts));
+    let (claim, claimed) = claim(named).ok_or(Shortfall::NoClaim(named_id))?;
+    if named.subject().digest != accuser.subject().digest {
+        return Err(Shortfall::NoClaim(named_id));
     }
     if claim.inputs_digest != build.inputs_digest {
         return Err(Shortfall::OtherInputs { expected: claim.inputs_digest.sha256, found: build.inputs_digest.sha256 });

@@ -217,6 +217,19 @@ impl Envelope {
     /// # Errors
     /// When the signature is not by `key`, or the payload is no statement.
     pub fn verify(&self, key: &PublicKey) -> Result<VerifiedStatement, EnvelopeError> {
+        self.check_signature(key)?;
+        Ok(VerifiedStatement {
+            id: self.statement_id(),
+            statement: Statement::parse(self.payload())?,
+            signer: key.clone(),
+        })
+    }
+
+    /// The signature alone, for who has the statement of this envelope already.
+    ///
+    /// # Errors
+    /// When it is not by `key`.
+    pub fn check_signature(&self, key: &PublicKey) -> Result<(), EnvelopeError> {
         match (key, &self.signature) {
             (PublicKey::Ed25519(key), Signature::Ed25519(raw)) => key.verify(&self.pae, raw)?,
             (PublicKey::OpenPgp(certificate), Signature::OpenPgp(packet)) => {
@@ -229,11 +242,7 @@ impl Envelope {
                 return Err(KeyError::Suite { expected: "an OpenPGP", found: "an Ed25519" }.into());
             }
         }
-        Ok(VerifiedStatement {
-            id: self.statement_id(),
-            statement: Statement::parse(self.payload())?,
-            signer: key.clone(),
-        })
+        Ok(())
     }
 }
 

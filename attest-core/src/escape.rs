@@ -37,7 +37,8 @@ impl fmt::Write for Escaping<'_, '_> {
     }
 }
 
-fn is_hidden(c: char) -> bool {
+/// Whether a character is not plainly visible, so that [`Escaped`] writes it out.
+pub fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(
             c,

@@ -17,12 +17,14 @@
 //! assert!("02".parse::<TreeSize>().is_err());
 //! ```
 
+mod climb;
 mod decimal;
 mod frontier;
 mod hash;
 mod proof;
 pub(crate) mod subtree;
 
+pub use climb::{Step, climb};
 pub use decimal::DecimalError;
 pub(crate) use decimal::parse_decimal;
 pub use frontier::{Frontier, FrontierError};

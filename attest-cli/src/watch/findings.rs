@@ -47,20 +47,7 @@ impl New {
 
     /// From which inputs it says what came out.
     pub(crate) fn inputs(&self) -> Option<ArtifactDigest> {
-        outcome(&self.statement).map(|(inputs, _)| inputs)
-    }
-}
-
-/// Which inputs gave what, says a statement. What a build with a network gave, or a single one, may be chance.
-pub(crate) fn outcome(statement: &Statement) -> Option<(ArtifactDigest, ArtifactDigest)> {
-    if let Some((build, claimed)) = dissent::claim(statement) {
-        return Some((build.inputs_digest.sha256, claimed));
-    }
-    match statement.predicate() {
-        Predicate::NotReproduced { build, refusal } if dissent::own_shortfall(build, refusal).is_none() => {
-            Some((build.inputs_digest.sha256, refusal.rebuilt?.sha256))
-        }
-        _ => None,
+        dissent::result(&self.statement).map(|(inputs, _)| inputs)
     }
 }
 
@@ -208,8 +195,7 @@ impl Judge<'_> {
             ));
             return Some(event);
         };
-        let subject = new.statement.subject().digest;
-        let rebuilt = dissent::contradiction(subject, build, refusal, contradicts, &other.statement).ok()?;
+        let rebuilt = dissent::contradiction(&new.statement, contradicts, &other.statement).ok()?;
         event.what = Plain::new(format_args!(
             "{}: {} built it {} times from the inputs of statement {} and got another file (sha256 {rebuilt})",
             name(new),
@@ -221,7 +207,7 @@ impl Judge<'_> {
     }
 
     fn disagreement(&self, new: &New, past: &Past) -> Option<Event> {
-        let (inputs, output) = outcome(&new.statement)?;
+        let (inputs, output) = dissent::result(&new.statement)?;
         let other = past.otherwise(inputs, output, new.index)?;
         let mut event = self.event(Kind::Disagreement, new);
         event.other = Some(other.id);

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use attest_core::{
     artifact::ArtifactDigest,
     checkpoint::{LogCheckpoint, UnverifiedCheckpoint},
+    dissent,
     envelope::{Envelope, StatementId},
     key::PublicKey,
     statement::{Predicate, Statement},
@@ -14,7 +15,7 @@ use attest_core::{
 use super::{
     Followed, Looked, Shared, Watch,
     event::Event,
-    findings::{self, Claim, Judge, New, Past},
+    findings::{Claim, Judge, New, Past},
     health::{self, Expected, Seen},
     keys::{Keyring, Signed, SignedError},
     store::StoreError,
@@ -366,7 +367,7 @@ fn add(past: &mut Past, index: Option<u64>, entry: &[u8], named: &[StatementId],
     let Ok(envelope) = Envelope::parse(entry) else { return };
     let Ok(statement) = Statement::parse(envelope.payload()) else { return };
     let id = envelope.statement_id();
-    if let Some((inputs, output)) = findings::outcome(&statement).filter(|(found, _)| inputs.contains(found)) {
+    if let Some((inputs, output)) = dissent::result(&statement).filter(|(found, _)| inputs.contains(found)) {
         past.claim(Claim { index, id, inputs, output });
     }
     if named.contains(&id) {

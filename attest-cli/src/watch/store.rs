@@ -28,7 +28,7 @@ use crate::{
     host,
 };
 
-const SCHEMA: &str = "attest.watch-state/v1";
+const SCHEMA: &str = "watch-state/v1";
 /// A few hundred logs with their witnesses, and the files of some locks.
 const MAX_STATE: u64 = 64 << 20;
 /// Events that are handed to a sink at once, and in memory for it.

@@ -1,4 +1,4 @@
-//! PEP 440 versions, as far as equality and ranges of releases need them.
+//! PEP 440 versions: equality, ranges of releases, and the order in which people are shown them.
 
 use std::cmp::Ordering;
 
@@ -6,7 +6,7 @@ use super::{ArtifactError, excerpt};
 
 /// A version, compared as PEP 440 equality (local part included); `Display` is the text as given.
 ///
-/// Ordering of whole versions, and `==` with wildcards, are questions of a resolver; nothing here asks them.
+/// `==` with wildcards is a question of a resolver; nothing here asks it.
 #[derive(Clone, Debug)]
 pub struct Version {
     text: String,
@@ -39,11 +39,21 @@ impl Version {
         self.normal == other.normal
     }
 
+    /// The order of [PEP 440](https://peps.python.org/pep-0440/#summary-of-permitted-suffixes-and-relative-ordering):
+    /// `.devN`, `aN`, `bN`, `rcN`, nothing, `.postN`; a local part after the version that it is of. Nothing is decided by
+    /// it, lists are sorted.
+    pub fn compare(&self, other: &Self) -> Ordering {
+        let (left, right) = (&self.normal, &other.normal);
+        self.compare_release(other)
+            .then_with(|| left.phase().cmp(&right.phase()))
+            .then_with(|| optional(left.post.as_deref(), right.post.as_deref(), Ordering::Less))
+            .then_with(|| optional(left.dev.as_deref(), right.dev.as_deref(), Ordering::Greater))
+            .then_with(|| left.compare_local(right))
+    }
+
     /// Compares epochs and numbers alone: `1.8rc1`, `1.8` and `1.8.post1` are the same release.
     pub fn compare_release(&self, other: &Self) -> Ordering {
         let (left, right) = (&self.normal, &other.normal);
-        // Without leading zeros, more digits are a larger number.
-        let number = |left: &String, right: &String| left.len().cmp(&right.len()).then_with(|| left.cmp(right));
         number(&left.epoch, &right.epoch).then_with(|| {
             let pairs = left.release.iter().zip(&right.release).map(|(left, right)| number(left, right));
             // Trailing zeros are cut off, so what is left over is more than nothing.
@@ -56,6 +66,21 @@ impl Version {
 impl std::fmt::Display for Version {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.text)
+    }
+}
+
+/// Of two numbers as digits: without leading zeros, more digits are a larger number.
+fn number(left: &str, right: &str) -> Ordering {
+    left.len().cmp(&right.len()).then_with(|| left.cmp(right))
+}
+
+/// Two numbers of which each may be missing; `none` is how nothing compares to any.
+fn optional(left: Option<&str>, right: Option<&str>, none: Ordering) -> Ordering {
+    match (left, right) {
+        (None, None) => Ordering::Equal,
+        (None, Some(_)) => none,
+        (Some(_), None) => none.reverse(),
+        (Some(left), Some(right)) => number(left, right),
     }
 }
 
@@ -112,6 +137,26 @@ impl Normal {
         }
         let normal = Self { epoch, release, pre: rest.pre(), post: rest.post(), dev: rest.labelled(&["dev"]), local };
         rest.0.is_empty().then_some(normal)
+    }
+
+    /// Where it stands among those of one release: a development version of no pre-release is before all of those.
+    fn phase(&self) -> (u8, usize, &str) {
+        match &self.pre {
+            None if self.dev.is_some() && self.post.is_none() => (0, 0, ""),
+            None => (4, 0, ""),
+            Some((phase, number)) => (1 + *phase as u8, number.len(), number),
+        }
+    }
+
+    /// Segment by segment; numbers are after words, and more segments after fewer.
+    fn compare_local(&self, other: &Self) -> Ordering {
+        let is_number = |segment: &str| segment.bytes().all(|b| b.is_ascii_digit());
+        let segment = |left: &str, right: &str| match (is_number(left), is_number(right)) {
+            (true, true) => number(left, right),
+            (left_is, right_is) => left_is.cmp(&right_is).then_with(|| left.cmp(right)),
+        };
+        let pairs = self.local.iter().zip(&other.local).map(|(left, right)| segment(left, right));
+        pairs.chain([self.local.len().cmp(&other.local.len())]).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
     }
 }
 
@@ -205,6 +250,42 @@ mod tests {
 
     fn version(text: &str) -> Version {
         Version::new(text).unwrap()
+    }
+
+    #[test]
+    fn versions_are_in_the_order_of_pep_440() {
+        let ordered = [
+            "0.9",
+            "1.0.dev0",
+            "1.0.dev456",
+            "1.0a1",
+            "1.0a2.dev456",
+            "1.0a12.dev456",
+            "1.0a12",
+            "1.0b1.dev456",
+            "1.0b2",
+            "1.0b2.post345.dev456",
+            "1.0b2.post345",
+            "1.0rc1.dev456",
+            "1.0rc1",
+            "1.0",
+            "1.0+abc.5",
+            "1.0+abc.7",
+            "1.0+abc.7.1",
+            "1.0+5",
+            "1.0.post456.dev34",
+            "1.0.post456",
+            "1.0.15",
+            "1.1.dev1",
+            "1.10",
+            "99999999999999999999999",
+            "1!0.1",
+        ];
+        for (at, left) in ordered.iter().enumerate() {
+            for (other, right) in ordered.iter().enumerate() {
+                assert_eq!(version(left).compare(&version(right)), at.cmp(&other), "{left} and {right}");
+            }
+        }
     }
 
     #[test]

@@ -24,6 +24,16 @@ impl Subtree {
         (size > TreeSize::ZERO).then_some(Self { start: 0, end: size.get() })
     }
 
+    /// Its first leaf.
+    pub(crate) const fn start(self) -> u64 {
+        self.start
+    }
+
+    /// The leaf after its last one.
+    pub(crate) const fn end(self) -> u64 {
+        self.end
+    }
+
     const fn len(self) -> u64 {
         self.end - self.start
     }
