@@ -25,6 +25,13 @@
 //! quota = { per-minute = 600, burst = 5000, per-day = 100000 }     # `quota = {}`: no limit
 //! ```
 //!
+//! Who has several keys, or runs several rebuilders, is one group: in the public record ([`crate::record`]) a file has one
+//! column for each. Without one, a rebuilder is a group of its own, by its name:
+//!
+//! ```toml
+//! group = "example.org"
+//! ```
+//!
 //! Being listed lets a rebuilder write to the log. Whether its statements count is for each user's policy to say.
 
 pub mod live;
@@ -36,7 +43,10 @@ use std::{
     sync::Arc,
 };
 
-use attest_core::key::{KeyError, PublicKey, RawKey};
+use attest_core::{
+    artifact::ArtifactDigest,
+    key::{KeyError, PublicKey, RawKey},
+};
 use serde::Deserialize;
 
 use crate::quota::rebuilder::{Meter, Quota};
@@ -56,9 +66,12 @@ pub struct Rebuilders {
 #[derive(Clone, Debug)]
 pub struct Rebuilder {
     name: String,
+    group: Option<String>,
     url: String,
     contact: String,
     key: PublicKey,
+    /// The key's text, where it is an OpenPGP certificate.
+    certificate: Option<String>,
     /// In place of the configuration's.
     quota: Option<Quota>,
     /// What it used of its quota.
@@ -126,6 +139,7 @@ struct File {
 #[serde(deny_unknown_fields)]
 struct Entry {
     name: String,
+    group: Option<String>,
     url: String,
     contact: String,
     key: Option<String>,
@@ -164,6 +178,11 @@ impl Rebuilders {
         Ok(Self { operator: file.operator, list, certificates })
     }
 
+    /// A list without anybody.
+    pub(crate) const fn nobody() -> Self {
+        Self { operator: None, list: Vec::new(), certificates: Vec::new() }
+    }
+
     /// With what the rebuilders used of their quotas under an older list; who is given another quota begins anew.
     fn with_meters_of(mut self, older: &Self) -> Self {
         for rebuilder in &mut self.list {
@@ -194,6 +213,21 @@ impl Rebuilder {
     /// As the file calls it.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Who it belongs to: its own name, where the file says nothing.
+    pub fn group(&self) -> &str {
+        self.group.as_deref().unwrap_or(&self.name)
+    }
+
+    /// 16 hexadecimal digits that name its key in URLs: the beginning of the SHA-256 of the fingerprint.
+    pub fn id(&self) -> String {
+        ArtifactDigest::of(self.key.fingerprint().as_bytes()).to_string()[..16].to_owned()
+    }
+
+    /// The armored text of its certificate, where it signs with OpenPGP.
+    pub fn certificate(&self) -> Option<&str> {
+        self.certificate.as_deref()
     }
 
     /// What its statements give as `rebuilder.id`.
@@ -227,9 +261,9 @@ impl Entry {
 
     fn check(self, folder: &Path) -> Result<Rebuilder, RebuildersError> {
         let file = self.certificate_file(folder);
-        let text = match (self.key, self.certificate) {
-            (Some(key), None) => key,
-            (None, Some(armored)) => file.map_or(Ok(armored), |path| read(&path))?,
+        let (text, armored) = match (self.key, self.certificate) {
+            (Some(key), None) => (key, false),
+            (None, Some(armored)) => (file.map_or(Ok(armored), |path| read(&path))?, true),
             (key, certificate) => {
                 return Err(RebuildersError::KeyCount {
                     name: self.name,
@@ -240,9 +274,11 @@ impl Entry {
         match PublicKey::parse(&text) {
             Ok(key) => Ok(Rebuilder {
                 name: self.name,
+                group: self.group,
                 url: self.url,
                 contact: self.contact,
                 key,
+                certificate: armored.then_some(text),
                 quota: self.quota,
                 meter: Arc::default(),
             }),

@@ -1,0 +1,30 @@
+//! The public record, which every server that serves a log has.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Deserialize;
+
+use super::beside;
+use crate::config::RecordConfig;
+
+#[derive(Clone, Debug, Default, Args, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub(super) struct RecordArgs {
+    /// Keep no public record: no pages about projects, files and rebuilders, and nothing of them under /api/v1
+    #[arg(long, env = "ATTEST_SERVER_NO_RECORD")]
+    no_record: bool,
+    /// Names of projects, one per line: the record shows how many of them are rebuilt
+    #[arg(long, value_name = "FILE", env = "ATTEST_SERVER_COVERAGE")]
+    coverage: Option<PathBuf>,
+}
+
+impl RecordArgs {
+    /// `base`: the file that `file` is from.
+    pub(super) fn or(self, file: Self, base: Option<&Path>) -> RecordConfig {
+        RecordConfig {
+            kept: !(self.no_record || file.no_record),
+            coverage: self.coverage.or(beside(base, file.coverage)),
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! What is asked of the record, as the answers that people ([`super::pages`]) and tools ([`super::json`]) get alike.
+//!
+//! Everything here blocks but [`in_turn`]: it is for threads that may.
+
+mod entry;
+mod log;
+mod threshold;
+
+use std::sync::Arc;
+
+use attest_core::{
+    api::record::{
+        Disagreement, EntryRow, EntryView, FileView, LogView, MAX_QUERY, PAGE, Page, ProjectRow, ProjectView,
+        RebuilderRow, RebuilderView, ReleaseView, SearchAnswer,
+    },
+    artifact::{ArtifactDigest, ProjectName},
+    merkle::LeafIndex,
+};
+
+use tokio::task::JoinError;
+
+use super::Site;
+use crate::{
+    reader::ReadError,
+    record::{
+        Record, RecordError,
+        query::{Moment, Which},
+    },
+};
+
+/// Entries about one file that are weighed for its thresholds. Where there are more, nothing is said of thresholds: one
+/// that is left out may be what speaks against the file, and whoever is listed could push it out.
+const WEIGHED: usize = 4 * PAGE;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ViewError {
+    /// The server was told to keep none.
+    #[error("this server keeps no public record")]
+    NoRecord,
+    /// The file is damaged or cannot be read.
+    #[error("{}: the record cannot be read", path.display())]
+    Unreadable {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why.
+        source: RecordError,
+    },
+    /// An entry or a proof cannot be had.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+/// An answer of the record, or why there is none.
+pub type Answer<T> = Result<T, ViewError>;
+
+/// Works views out where that may block, in turn: whoever asks for many waits, and the log does not. Who went away
+/// meanwhile has the turn until the work is done.
+pub async fn in_turn<T, W>(site: &Arc<Site>, work: W) -> Result<T, JoinError>
+where
+    T: Send + 'static,
+    W: FnOnce(&Site) -> T + Send + 'static,
+{
+    let turn = match &site.record {
+        Some(record) => record.turn().await,
+        None => None,
+    };
+    let site = Arc::clone(site);
+    tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        work(&site)
+    })
+    .await
+}
+
+/// The log at a glance.
+pub fn log(site: &Site) -> Answer<LogView> {
+    ask(site, |moment| log::view(site, moment))
+}
+
+/// Names of projects after `after`, in order.
+pub fn projects(site: &Site, after: Option<&str>) -> Answer<Page<ProjectRow>> {
+    ask(site, |moment| moment.projects(after))
+}
+
+/// One project; `None` where nothing is said about it.
+pub fn project(site: &Site, project: &ProjectName, before: Option<LeafIndex>) -> Answer<Option<ProjectView>> {
+    let name = project.as_str();
+    ask(site, |moment| {
+        let Some(counts) = moment.project(name)? else {
+            return Ok(None);
+        };
+        Ok(Some(ProjectView {
+            project: name.to_owned(),
+            counts,
+            releases: moment.releases(name)?,
+            entries: moment.entries(Which::Project(name), before)?,
+        }))
+    })
+}
+
+/// One release.
+pub fn release(site: &Site, project: &ProjectName, version: &str) -> Answer<Option<ReleaseView>> {
+    ask(site, |moment| moment.release(project.as_str(), version))
+}
+
+/// One file. Bytes that are there under several names are shown under the one that most groups reproduced; what is said
+/// about them is all there, whatever the name.
+pub fn file(site: &Site, sha256: ArtifactDigest) -> Answer<Option<FileView>> {
+    ask(site, |moment| {
+        let Some(row) = moment.files_of(sha256)?.into_iter().next() else {
+            return Ok(None);
+        };
+        let published = site.reader.published();
+        let said = moment.said_about(sha256)?;
+        let is_weighed = said <= WEIGHED as u64;
+        let rows = moment.newest(Which::File(sha256), None, if is_weighed { WEIGHED } else { PAGE })?;
+        let mut proven = entry::proven(moment, &published, rows)?;
+        let policies = site.record.as_ref().filter(|_| is_weighed).map(Record::policies).unwrap_or_default();
+        let asked = (published.note.as_str(), site.clock.now());
+        let thresholds = threshold::thresholds(&policies, asked, &row, &proven);
+        proven.truncate(PAGE);
+        let more = said.saturating_sub(proven.len() as u64);
+        let statements = proven.into_iter().map(|proven| entry::view(&published, proven));
+        Ok(Some(FileView { row, thresholds, statements: statements.collect::<Result<_, _>>()?, more }))
+    })
+}
+
+/// Entries below an index, newest first.
+pub fn entries(site: &Site, before: Option<LeafIndex>) -> Answer<Page<EntryRow>> {
+    ask(site, |moment| moment.entries(Which::All, before))
+}
+
+/// One entry; `None` for what is not published, or not recorded yet.
+pub fn entry(site: &Site, index: LeafIndex) -> Answer<Option<EntryView>> {
+    ask(site, |moment| match moment.entry(index)? {
+        Some(row) => {
+            let published = site.reader.published();
+            let proven = entry::proven(moment, &published, vec![row])?.pop();
+            proven.map(|proven| entry::view(&published, proven)).transpose()
+        }
+        None => Ok(None),
+    })
+}
+
+/// Everybody on the list, by name.
+pub fn rebuilders(site: &Site) -> Answer<Page<RebuilderRow>> {
+    ask(site, |moment| {
+        let items = moment.rebuilders()?.into_iter().map(|listed| listed.row).collect();
+        Ok(Page { items, next: None })
+    })
+}
+
+/// One rebuilder, by the id of its key.
+pub fn rebuilder(site: &Site, id: &str, before: Option<LeafIndex>) -> Answer<Option<RebuilderView>> {
+    ask(site, |moment| {
+        let Some(listed) = moment.rebuilders()?.into_iter().find(|listed| listed.row.id == id) else {
+            return Ok(None);
+        };
+        Ok(Some(RebuilderView {
+            row: listed.row,
+            url: listed.url,
+            contact: listed.contact,
+            certificate: listed.certificate,
+            entries: moment.entries(Which::Rebuilder(id), before)?,
+            disagreements: moment.disagreements_of(id)?,
+        }))
+    })
+}
+
+/// Where statements do not agree, newest first.
+pub fn disagreements(site: &Site, before: Option<LeafIndex>) -> Answer<Page<Disagreement>> {
+    ask(site, |moment| moment.disagreements(before))
+}
+
+/// What a text may mean.
+pub fn search(site: &Site, query: &str) -> Answer<SearchAnswer> {
+    let query = query.trim();
+    let mut end = query.len().min(MAX_QUERY);
+    while !query.is_char_boundary(end) {
+        end -= 1;
+    }
+    ask(site, |moment| moment.search(query[..end].trim_end()))
+}
+
+/// One answer, of one moment.
+fn ask<T>(site: &Site, question: impl FnOnce(&Moment<'_>) -> Result<T, RecordError>) -> Answer<T> {
+    let record: &Record = site.record.as_ref().ok_or(ViewError::NoRecord)?;
+    record.read(question).map_err(|error| match error {
+        RecordError::Read(error) => ViewError::Read(error),
+        source => ViewError::Unreadable { path: record.path().to_owned(), source },
+    })
+}
