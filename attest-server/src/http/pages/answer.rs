@@ -1,0 +1,92 @@
+//! A page as an answer: drawn where it may block, with what keeps a browser from doing anything but showing it.
+
+use std::{fmt::Write as _, sync::Arc};
+
+use axum::{
+    extract::Request,
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse as _, Response},
+};
+use sha2::{Digest as _, Sha256};
+
+use super::{asked::Asked, frame::Frame, wrong::Wrong};
+use crate::http::{Site, read::matches_tag, views};
+
+/// Nothing but this site's own stylesheet, pictures and search; no script, no inline style, nobody's frame.
+const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
+                      frame-ancestors 'none'";
+/// A page may lag that much behind the log.
+const FRESH: &str = "public, max-age=10";
+
+/// Draws a page: `draw` runs where it may block.
+pub(super) async fn show<F>(site: Arc<Site>, request: Request, draw: F) -> Response
+where
+    F: FnOnce(&Site, &Asked, Frame) -> Result<String, Wrong> + Send + 'static,
+{
+    let asked = Asked::of(&request);
+    let drawn = {
+        let asked = asked.clone();
+        views::in_turn(&site, move |site| draw(site, &asked, Frame::of(site, &asked))).await
+    };
+    match drawn.unwrap_or(Err(Wrong::Interrupted)) {
+        Ok(page) => fresh(&asked, page),
+        Err(error) => wrong(&site, &asked, error),
+    }
+}
+
+/// A page that says why there is no other, or a way to it.
+pub(super) fn wrong(site: &Site, asked: &Asked, wrong: Wrong) -> Response {
+    let page = wrong.page(&Frame::of(site, asked));
+    let mut response = html(page);
+    *response.status_mut() = wrong.status();
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if wrong.status() == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+    }
+    if let Wrong::Found { to } | Wrong::Moved { to } = wrong
+        && let Ok(to) = HeaderValue::try_from(asked.root() + &to)
+    {
+        headers.insert(header::LOCATION, to);
+    }
+    response
+}
+
+/// With a tag of what is in it: a page is a function of the log, the lists, and for a few the time.
+fn fresh(asked: &Asked, page: String) -> Response {
+    let tag = tag(&page);
+    let mut response = if matches_tag(asked.headers(), &tag) {
+        with_policy(StatusCode::NOT_MODIFIED.into_response())
+    } else {
+        html(page)
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(FRESH));
+    if let Ok(tag) = HeaderValue::try_from(tag) {
+        headers.insert(header::ETAG, tag);
+    }
+    response
+}
+
+fn html(page: String) -> Response {
+    with_policy(([(header::CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response())
+}
+
+fn with_policy(mut response: Response) -> Response {
+    let headers: &mut HeaderMap = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin"));
+    response
+}
+
+/// Weak (RFC 9110 section 8.8.1), because a proxy may compress the page.
+fn tag(page: &str) -> String {
+    let digest = Sha256::digest(page);
+    let hex = digest[..16].iter().fold(String::new(), |mut hex, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    });
+    format!("W/\"{hex}\"")
+}
