@@ -10,6 +10,7 @@
 pub(crate) mod copy;
 pub(crate) mod files;
 pub(crate) mod replicate;
+mod site;
 
 use std::{
     fs,
@@ -159,14 +160,22 @@ pub(crate) fn refuse_inside(to: &Path, data: &Path) -> anyhow::Result<()> {
     // Of a path that is not there yet, the part that is.
     let there = to.ancestors().map(|part| if part == Path::new("") { Path::new(".") } else { part });
     let inside = there.into_iter().find_map(|part| fs::canonicalize(part).ok()).is_some_and(|to| to.starts_with(&data));
-    ensure!(!inside, "--to: {} is inside the log's own folder; expected a place outside of it", to.display());
+    ensure!(!inside, "{} is inside the log's own folder; expected a place outside of it", to.display());
     Ok(())
 }
 
 /// `attest-server export`.
 pub(crate) async fn command(args: ExportArgs) -> anyhow::Result<Outcome> {
-    if let Some(data) = &args.data {
-        refuse_inside(&args.to, data)?;
+    if let (Some(data), Some(to)) = (&args.data, args.to.as_ref().or(args.site.as_ref())) {
+        refuse_inside(to, data)?;
+    }
+    if let (Some(data), Some(to)) = (&args.data, &args.site) {
+        let settings = site::Settings {
+            rebuilders: args.rebuilders.clone(),
+            coverage: args.coverage.clone(),
+            public_url: args.public_url.clone(),
+        };
+        return site::command(data, to, settings).await;
     }
     let log = args.vkey.as_deref().map(log_key).transpose()?;
     let stop = stop_signal()?;
@@ -199,8 +208,9 @@ async fn once(args: &ExportArgs, log: Option<&VerifierKey>) -> anyhow::Result<Ou
         Err(error @ OriginError::Url { .. }) => return undecided(&error),
         Err(error) => return Err(error.into()),
     };
-    let to = args.to.display();
-    match export(&origin, &args.to, args.bundles).await {
+    let folder = args.to.as_deref().context("expected --to DIR or --site DIR")?;
+    let to = folder.display();
+    match export(&origin, folder, args.bundles).await {
         Ok(Exported { from, to: size }) => {
             writeln!(io::stdout(), "{to}: {size} entries, {} of them new", size.get() - from.get())?;
             Ok(Outcome::Done)
