@@ -19,11 +19,15 @@
 //! per-minute = 600
 //! burst = 5000
 //!
+//! [record]
+//! coverage = "projects.txt"          # whose share that is rebuilt the home page shows
+//!
 //! [logging]
 //! log-format = "json"
 //! ```
 
 mod arguments;
+mod public_url;
 
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
@@ -34,6 +38,7 @@ pub use arguments::{
     BackupArgs, Cli, Command, ExportArgs, FreezeArgs, FsckArgs, InitArgs, MirrorArgs, OutputFormat, RestoreArgs,
     RunArgs, WitnessArgs,
 };
+pub use public_url::{PublicUrl, PublicUrlError};
 
 use crate::{
     quota::{addresses::AddressLimits, client::TrustedProxies, rebuilder::Quota},
@@ -53,12 +58,16 @@ pub struct RunConfig {
     pub quota: Quota,
     /// Which witnesses cosign, and what to do without a quorum of them.
     pub witnesses: Option<(PathBuf, Fail)>,
+    /// The public record.
+    pub record: RecordConfig,
     /// Threads that check signatures.
     pub verify_threads: NonZeroUsize,
     /// Limits of the HTTP server.
     pub limits: Limits,
     /// Where metrics are served, when not beside everything else.
     pub metrics_listen: Option<String>,
+    /// Where the site is for everybody else.
+    pub public_url: Option<PublicUrl>,
     /// Logging.
     pub logging: Logging,
 }
@@ -76,6 +85,10 @@ pub struct MirrorConfig {
     pub name: Option<String>,
     /// tlog-policy with the witnesses whose cosignatures are passed on.
     pub witness_policy: Option<PathBuf>,
+    /// Whose statements are whose, for the public record.
+    pub rebuilders: Option<PathBuf>,
+    /// The public record.
+    pub record: RecordConfig,
     /// Serve here, or only catch up once.
     pub serving: Serving,
     /// Time between two looks at the log's checkpoint.
@@ -88,6 +101,8 @@ pub struct MirrorConfig {
     pub limits: Limits,
     /// Where metrics are served, when not beside everything else.
     pub metrics_listen: Option<String>,
+    /// Where the site is for everybody else.
+    pub public_url: Option<PublicUrl>,
     /// Logging.
     pub logging: Logging,
 }
@@ -107,6 +122,15 @@ pub struct WitnessConfig {
     pub limits: Limits,
     /// Logging.
     pub logging: Logging,
+}
+
+/// The public record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordConfig {
+    /// Whether there is one.
+    pub kept: bool,
+    /// Names of projects of which it shows how many are rebuilt.
+    pub coverage: Option<PathBuf>,
 }
 
 /// Whether a mirror stays.

@@ -3,25 +3,32 @@
 //! The same router serves a log and a mirror; only the log takes statements. Paths are matched as they were sent, never
 //! percent-decoded, so that there is one spelling of every resource.
 
+mod endpoints;
 mod file_body;
 pub mod health;
 mod impatient;
+mod json;
 mod lookup;
 mod metrics;
 mod negatives;
+mod openapi;
 mod page;
+mod pages;
 pub mod problem;
 mod read;
 mod request;
 pub mod serve;
 mod statements;
+pub mod views;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use attest_core::api;
 use axum::{
-    Router, middleware,
-    routing::{get, post},
+    Router,
+    extract::Request,
+    http::Method,
+    middleware::{self, Next},
+    response::{IntoResponse as _, Response},
 };
 use tokio::{
     net::TcpListener,
@@ -29,17 +36,41 @@ use tokio::{
 };
 
 use crate::{
-    admission::Admission, clock::Clock, config::Limits, freeze, metrics::census, mirror::MirrorState,
-    negatives::Editions, reader::Reader, rebuilders::live::LiveRebuilders, sequencer::Sequencer,
+    admission::Admission,
+    clock::Clock,
+    config::{Limits, PublicUrl},
+    freeze,
+    metrics::census,
+    mirror::MirrorState,
+    negatives::Editions,
+    reader::Reader,
+    rebuilders::live::LiveRebuilders,
+    record::Record,
+    sequencer::Sequencer,
 };
+use endpoints::Tag;
 use health::Progress;
 use problem::Problem;
+
+/// Where operators may have it on a listener of its own.
+const METRICS: &str = "/metrics";
+
+/// The pages of a site that become files, each rendered as it is served.
+pub(crate) fn still(site: &Arc<Site>) -> Router {
+    let marked = middleware::from_fn(|mut request: Request, next: Next| {
+        request.extensions_mut().insert(pages::Static);
+        next.run(request)
+    });
+    pages::routes().fallback(read::read).layer(marked).with_state(Arc::clone(site))
+}
 
 /// What the handlers share.
 #[derive(Debug)]
 pub struct Site {
     /// The published tree.
     pub reader: Reader,
+    /// What the published tree says, for people and tools; none where this server keeps no record.
+    pub record: Option<Record>,
     /// Lists of negatives.
     pub negatives: Arc<Editions>,
     /// Log or mirror.
@@ -50,6 +81,8 @@ pub struct Site {
     pub origin: String,
     /// The clock that ages are told by.
     pub clock: Clock,
+    /// Where the site is for everybody else, where that is configured.
+    pub public_url: Option<PublicUrl>,
     /// Verifier keys to show: the log's, and a mirror's own.
     pub vkeys: Vec<String>,
     /// From a request's head to its answer.
@@ -63,6 +96,8 @@ pub struct Site {
 /// What only one of log and mirror has.
 #[derive(Debug)]
 pub enum Role {
+    /// A log that nobody runs, of which pages are made.
+    Stopped,
     /// Takes statements.
     Log {
         /// Appends and publishes.
@@ -95,11 +130,11 @@ pub async fn serve(site: &Arc<Site>, listeners: Listeners, limits: Limits, stop:
     let census = tokio::spawn(census::watch(site.data.clone()));
     let (ended, end) = oneshot::channel::<()>();
     let (router, operators) = match listeners.metrics {
-        None => (endpoints().merge(scraped()), None),
+        None => (public().merge(scraped()), None),
         Some(listener) => {
-            let router = within(site, scraped().merge(probed()));
+            let router = within(site, watched());
             let until = async { drop(end.await) };
-            (endpoints(), Some(tokio::spawn(serve::serve(listener, router, limits.clone(), until))))
+            (public(), Some(tokio::spawn(serve::serve(listener, router, limits.clone(), until))))
         }
     };
     serve::serve(listeners.main, within(site, router), limits, stop).await;
@@ -111,33 +146,27 @@ pub async fn serve(site: &Arc<Site>, listeners: Listeners, limits: Limits, stop:
     census.abort();
 }
 
-fn endpoints() -> Router<Arc<Site>> {
-    let not_read = || async { Problem::MethodNotAllowed { allow: "POST" } };
-    probed()
-        .route("/", get(page::page).fallback(not_here))
-        .route(api::STATEMENTS, post(statements::submit).fallback(not_read))
-        .route(api::LOOKUP, post(lookup::lookup).fallback(not_read))
-        .route(api::NEGATIVES, get(negatives::list).fallback(not_here))
-        .route(&format!("{}/{{sha256}}", api::SHARDS), get(negatives::shard).fallback(not_here))
-        .route(&format!("{}/{{sha256}}", api::ARTIFACTS), get(lookup::artifact).fallback(not_here))
-        // Everything else is the read API, whose paths only `tile::Resource` takes apart.
-        .fallback(read::read)
-}
-
-/// What load balancers and watchdogs ask.
-fn probed() -> Router<Arc<Site>> {
-    Router::new()
-        .route("/healthz", get(health::healthz).fallback(not_here))
-        .route("/readyz", get(health::readyz).fallback(not_here))
+fn public() -> Router<Arc<Site>> {
+    // Everything else is answered by the read API, whose paths only `tile::Resource` takes apart.
+    endpoints::routes(|endpoint| endpoint.path != METRICS).merge(pages::routes()).fallback(pages::others)
 }
 
 /// What Prometheus asks.
 fn scraped() -> Router<Arc<Site>> {
-    Router::new().route("/metrics", get(metrics::metrics).fallback(not_here))
+    endpoints::routes(|endpoint| endpoint.path == METRICS)
 }
 
-async fn not_here() -> Problem {
-    Problem::MethodNotAllowed { allow: "GET, HEAD" }
+/// What those ask who watch: Prometheus, load balancers, watchdogs.
+fn watched() -> Router<Arc<Site>> {
+    endpoints::routes(|endpoint| endpoint.tag == Tag::Operation)
+}
+
+/// Any other method of what is read.
+async fn not_here(method: Method) -> Response {
+    match method {
+        Method::OPTIONS => endpoints::preflight(endpoints::READ),
+        _ => Problem::MethodNotAllowed { allow: endpoints::READ }.into_response(),
+    }
 }
 
 fn within(site: &Arc<Site>, router: Router<Arc<Site>>) -> Router {

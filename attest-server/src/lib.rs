@@ -19,6 +19,7 @@
 //! | [`witness`] | a witness of other logs |
 //! | [`mirror_store`] | the write side of a mirror: verified entries, then the checkpoint over them |
 //! | [`negatives`] | the list of what speaks against files: made, signed, audited |
+//! | [`record`] | what the published entries say, found by project, file, commit and rebuilder |
 //! | [`reader`] | what is published: tiles, bundles, entries, lookups, proofs |
 
 pub mod admission;
@@ -42,6 +43,7 @@ pub mod negatives;
 pub mod quota;
 pub mod reader;
 pub mod rebuilders;
+pub mod record;
 pub mod recover;
 pub mod restore;
 pub mod run;

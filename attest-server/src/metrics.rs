@@ -92,6 +92,7 @@ pub enum Endpoint {
     Lookup,
     Statements,
     Health,
+    Record,
     Other,
 }
 
@@ -156,7 +157,8 @@ impl Stages {
 
 impl Endpoint {
     /// In the order of the variants.
-    const NAMES: [&'static str; 7] = ["checkpoint", "tile", "entries", "lookup", "statements", "health", "other"];
+    const NAMES: [&'static str; 8] =
+        ["checkpoint", "tile", "entries", "lookup", "statements", "health", "record", "other"];
 
     const fn name(self) -> &'static str {
         Self::NAMES[self as usize]

@@ -29,7 +29,7 @@ use attest_core::{
     note::{KeyName, KeyType, VerifierKey},
     time::Timestamp,
 };
-use tokio::sync::watch;
+use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
     clock::Clock,
@@ -45,7 +45,10 @@ use crate::{
         Editions, ListError,
         audit::{Audited, Auditor},
     },
+    quota::rebuilder::Quota,
     reader::Reader,
+    rebuilders::{Rebuilders, live::LiveRebuilders},
+    record::{self, Record},
     run::{announce, bind, stop_signal},
     sequencer::Options,
     witnesses,
@@ -97,21 +100,48 @@ pub async fn run(config: MirrorConfig) -> anyhow::Result<Outcome> {
     match &config.serving {
         Serving::Once => once(follower, auditor).await,
         Serving::Listen(address) => {
+            let (list, reloading) = listed(config.rebuilders.as_deref())?;
+            let record = Record::configured(&config.record, &config.data, |coverage| record::Source {
+                reader: reader.clone(),
+                vkey: log.to_string(),
+                rebuilders: list,
+                coverage,
+                floor: record::floor(Options::default().room),
+            })?;
             let site = |state| Site {
                 reader,
                 negatives,
                 role: Role::Mirror { state, max_stale: config.max_stale },
                 origin: log.name().as_str().to_owned(),
+                public_url: config.public_url.clone(),
                 vkeys,
                 freeze: freeze::Watch::never(),
                 data: config.data.clone(),
                 clock,
                 request_timeout: config.limits.request,
                 progress: Progress::default(),
+                record,
             };
-            serve(address, site, (follower, auditor), &config).await
+            let outcome = serve(address, site, (follower, auditor), &config).await;
+            if let Some(reloading) = reloading {
+                reloading.abort();
+            }
+            outcome
         }
     }
+}
+
+type List = watch::Receiver<Arc<Rebuilders>>;
+
+/// The list of rebuilders and what keeps it up to date; without a file, an empty one.
+fn listed(file: Option<&Path>) -> anyhow::Result<(List, Option<JoinHandle<()>>)> {
+    let Some(file) = file else {
+        return Ok((watch::channel(Arc::new(Rebuilders::nobody())).1, None));
+    };
+    // Nobody submits to a mirror, so no quota is asked for.
+    let live =
+        LiveRebuilders::open(file, Quota::default()).with_context(|| format!("{} cannot be used", file.display()))?;
+    Ok((live.subscribe(), Some(tokio::spawn(live.watch()?))))
 }
 
 async fn once(mut follower: Follower, mut auditor: Auditor) -> anyhow::Result<Outcome> {

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use attest_core::{
     artifact::{ArtifactDigest, ProjectName},
+    envelope::StatementId,
     merkle::{LeafIndex, NodeHash, TreeHead, TreeSize},
-    tile::{BundleId, Resource, TileId, prove_inclusion},
+    tile::{BundleId, Entry, Resource, TileId, prove_inclusion},
     time::Timestamp,
 };
 use axum::body::Bytes;
@@ -36,7 +37,8 @@ pub struct Reader {
 }
 
 impl Reader {
-    pub(crate) const fn new(tree: Arc<LogTree>, published: watch::Receiver<Arc<Published>>) -> Self {
+    /// Of a tree whose newest published checkpoint is always there.
+    pub const fn new(tree: Arc<LogTree>, published: watch::Receiver<Arc<Published>>) -> Self {
         Self { tree, published }
     }
 
@@ -100,6 +102,13 @@ impl Reader {
         self.tree.entry(index)
     }
 
+    /// Published entries from `from` on, in order: at least one, and at most those of one bundle.
+    pub(crate) fn entries(&self, from: LeafIndex, below: TreeSize) -> Result<Vec<Entry>, ReadError> {
+        let below = below.min(self.size());
+        self.check(from, below)?;
+        self.tree.entries(from, below)
+    }
+
     /// Published entries that may be about an artifact, with `from` <= index < `below`, at most `limit`, in index order.
     /// The index has hints of 64 bits: look at what the entry says.
     ///
@@ -123,6 +132,13 @@ impl Reader {
         limit: usize,
     ) -> Result<Vec<LeafIndex>, ReadError> {
         self.tree.project(project, from, below.min(self.size()), limit)
+    }
+
+    /// Published entries that may be this statement, in index order.
+    pub(crate) fn lookup_statement(&self, id: StatementId, limit: usize) -> Result<Vec<LeafIndex>, ReadError> {
+        let size = self.size();
+        let found = self.tree.statement(id)?.into_iter().filter(|index| size.contains(*index));
+        Ok(found.take(limit).collect())
     }
 
     /// The inclusion proof of an entry in the tree of `size`, which was published; leaf's sibling first.

@@ -13,6 +13,7 @@ use crate::{
     http::{self, Listeners, Role, Site, health::Progress},
     negatives::{Editions, publish},
     rebuilders::live::LiveRebuilders,
+    record::{self, Record},
     sequencer::{EVIDENCE, Options, Sequencer},
     store::{
         evidence,
@@ -48,8 +49,15 @@ async fn serve_log(
     let (identity, key) = Identity::read(&config.data, Kind::Log)?;
     let witnesses = config.witnesses.map(|(policy, fail)| Settings::read(&policy, fail, identity.log())).transpose()?;
     let options = Options { witnesses, ..Options::default() };
-    let clock = options.clock.clone();
+    let (clock, room) = (options.clock.clone(), options.room);
     let (sequencer, reader) = Sequencer::open(&config.data, options)?;
+    let record = Record::configured(&config.record, &config.data, |coverage| record::Source {
+        reader: reader.clone(),
+        vkey: identity.log().to_string(),
+        rebuilders: rebuilders.subscribe(),
+        coverage,
+        floor: record::floor(room),
+    })?;
     let reloading = tokio::spawn(rebuilders.watch()?);
     let negatives = Arc::new(Editions::new(reader.clone()));
     let signs = !freeze::may_be_old(&config.data);
@@ -58,6 +66,7 @@ async fn serve_log(
         reader,
         negatives,
         origin: identity.log().name().as_str().to_owned(),
+        public_url: config.public_url,
         vkeys: vec![identity.log().to_string()],
         role: Role::Log {
             sequencer: sequencer.clone(),
@@ -69,6 +78,7 @@ async fn serve_log(
         clock,
         request_timeout: config.limits.request,
         progress: Progress::default(),
+        record,
     });
     announce(&listeners)?;
     let mut outcome = Outcome::Done;

@@ -10,6 +10,7 @@
 //! | `tile/` | what never changes again: full tiles and compressed entry bundles | [`tiles`] |
 //! | `index/` | derived: statement, artifact and project to leaf index | [`index`] |
 //! | `negatives/` | derived: where what speaks against files is | [`negatives`] |
+//! | `record.db` | derived: what the published entries say, for pages and queries | [`crate::record`] |
 //! | `highwater` | the largest tree that was ever signed | [`highwater`] |
 //! | `evidence/` | what proves that a log contradicted itself | `evidence` |
 //! | `reserve` | bytes to give back when the disk is full | [`space`] |

@@ -7,6 +7,7 @@ mod keep;
 mod logging;
 mod mirror;
 mod quota;
+mod record;
 mod run;
 mod witness;
 
@@ -25,7 +26,8 @@ pub use witness::WitnessArgs;
 
 const PRECEDENCE: &str = "\
 Settings are taken from, in this order: the flag, the environment variable named beside it, the file given with --config \
-(TOML; its keys are the long flags, those about HTTP under [http], about logging under [logging]; --quota-per-day is per-day under [quota]).
+(TOML; its keys are the long flags, those about HTTP under [http], about logging under [logging], about the public record under [record]; \
+--quota-per-day is per-day under [quota]).
 What decides trust (--rebuilders, --vkey, --witness-policy, --witness-fail, --logs, --trusted-proxy, --config) has no environment variable.
 
 Exit codes: 0 done, 2 usage, configuration or I/O, 3 upstream unreachable or not usable (mirror --once), 4 alarm: the log \

@@ -17,7 +17,7 @@ use crate::{logging::chain, store::identity::Kind};
 const WIDTH: u64 = TILE_WIDTH as u64;
 
 /// What a data folder may hold, and nothing else.
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 19] = [
     "lock",
     "log.id",
     "log.key",
@@ -34,6 +34,10 @@ const NAMES: [&str; 16] = [
     "evidence",
     "frozen",
     "negatives",
+    // Derived, and looked at by nobody here: a damaged one is made anew.
+    "record.db",
+    "record.db-wal",
+    "record.db-shm",
 ];
 
 /// Reports what does not belong here, and sealed files that the database does not count.

@@ -6,13 +6,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use attest_core::merkle::TreeSize;
+use attest_core::{
+    api::{Readiness, ReadyStatus as Status, record::LogRole},
+    merkle::TreeSize,
+};
 use axum::{
     Json,
     extract::State,
     http::{HeaderName, StatusCode, header},
 };
-use serde::Serialize;
 
 use super::{Role, Site};
 use crate::{mirror::MirrorState, quota::Moment, sequencer::Sequencer, witnesses::Fail};
@@ -23,43 +25,8 @@ const MAX_CLOCK_SKEW: u64 = 60;
 const MAX_UNPUBLISHED: Duration = Duration::from_secs(30);
 
 /// The process answers.
-pub(super) async fn healthz() -> &'static str {
-    "ok\n"
-}
-
-/// Body of `/readyz`.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Readiness {
-    status: Status,
-    role: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
-    size: u64,
-    published_at: String,
-    published_age_seconds: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    free_bytes: Option<u64>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Status {
-    Ready,
-    /// The log that is mirrored answers, but shows nothing new.
-    Stalled,
-    /// Serves what it has, which may not be the newest.
-    Stale,
-    /// The log stopped, or its disk is full.
-    Down,
-    /// Publishes without the cosignatures of a quorum of witnesses, as it was told to.
-    Unwitnessed,
-    /// Read-only by its operator's will.
-    Frozen,
-    /// The log that is mirrored contradicts itself.
-    Forked,
-    /// The log that is mirrored signed a list of negatives that is not its own.
-    Alarm,
+pub(super) async fn healthz() -> ([(HeaderName, &'static str); 1], &'static str) {
+    ([(header::CACHE_CONTROL, "no-store")], "ok\n")
 }
 
 /// What a look at the server finds.
@@ -74,6 +41,11 @@ impl Look {
     /// Whether `/readyz` answers 200.
     pub(crate) fn is_ready(&self) -> bool {
         self.code == StatusCode::OK
+    }
+
+    /// What `/readyz` says beside that, in words.
+    pub(crate) fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
     }
 
     const fn ready() -> Self {
@@ -114,8 +86,8 @@ pub(super) async fn readyz(
     let body = Readiness {
         status,
         role: match site.role {
-            Role::Log { .. } => "log",
-            Role::Mirror { .. } => "mirror",
+            Role::Log { .. } | Role::Stopped => LogRole::Log,
+            Role::Mirror { .. } => LogRole::Mirror,
         },
         reason,
         size: published.head.size.get(),
@@ -149,6 +121,7 @@ pub(crate) fn look(site: &Site) -> Look {
             }
             mirror_status(&state.borrow(), site.clock.now().secs(), max_stale.as_secs())
         }
+        Role::Stopped => Look::down("the log does not run".to_owned()),
     }
 }
 

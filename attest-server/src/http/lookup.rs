@@ -17,14 +17,21 @@ use axum::{
     http::{HeaderName, Uri, header},
 };
 
-use super::{Problem, Site, request};
+use super::{
+    Problem, Site,
+    endpoints::{
+        excerpt,
+        form::{self, Form},
+    },
+    request,
+};
 use crate::{
     reader::{ReadError, Reader},
     store::index::Keys,
 };
 
 /// [`MAX_LOOKUP`] digests of 64 digits, with quotes, comma, and room for spaces.
-const MAX_BODY: usize = 128 * 1024;
+pub(super) const MAX_BODY: usize = 128 * 1024;
 /// Entries about one digest in one answer.
 const MAX_ENTRIES: usize = 100;
 /// Envelope bytes in one answer, counted before the entry that would pass it; the first entry is always given.
@@ -54,16 +61,18 @@ pub(super) async fn artifact(
     let digest = digest.parse().map_err(Problem::Digest)?;
     let from = match query {
         None => LeafIndex::new(0),
-        Some(query) => parse_from(&query).ok_or(Problem::Query { found: query })?,
+        Some(query) => parse_from(&query).ok_or_else(|| Problem::Parameter {
+            name: "from",
+            expected: Form::Index.expected(),
+            found: excerpt(&query),
+        })?,
     };
     answer(&site, vec![digest], from).await
 }
 
-/// `from=N`, N without sign or leading zeros: one spelling for each page.
+/// `from=N`.
 fn parse_from(query: &str) -> Option<LeafIndex> {
-    let text = query.strip_prefix("from=")?;
-    let index: u64 = text.parse().ok()?;
-    (index.to_string() == text).then_some(LeafIndex::new(index))
+    query.strip_prefix("from=").and_then(form::index)
 }
 
 async fn answer(site: &Site, digests: Vec<ArtifactDigest>, from: LeafIndex) -> Result<Answer, Problem> {

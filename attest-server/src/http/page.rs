@@ -1,26 +1,23 @@
 //! `/`: what this is, for a person who opens the URL.
 
-use std::{fmt::Write as _, sync::Arc};
+use std::fmt::Write as _;
 
-use axum::{
-    extract::State,
-    http::{HeaderName, header},
-};
+use axum::http::{HeaderName, header};
 
 use super::{Role, Site};
 
 /// Plain text: nothing in it needs escaping, and it reads the same in a terminal.
-pub(super) async fn page(State(site): State<Arc<Site>>) -> ([(HeaderName, &'static str); 1], String) {
+pub(super) fn page(site: &Site) -> ([(HeaderName, &'static str); 1], String) {
     let published = site.reader.published();
     let mut text = String::new();
     // Writing to a String cannot fail.
-    let _ = write_page(&mut text, &site, published.head.size.get());
+    let _ = write_page(&mut text, site, published.head.size.get());
     ([(header::CACHE_CONTROL, "no-store")], text)
 }
 
 fn write_page(text: &mut String, site: &Site, statements: u64) -> std::fmt::Result {
     let what = match &site.role {
-        Role::Log { .. } => "attest log",
+        Role::Log { .. } | Role::Stopped => "attest log",
         Role::Mirror { .. } => "mirror of the attest log",
     };
     writeln!(text, "{what} {}", site.origin)?;

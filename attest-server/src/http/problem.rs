@@ -9,6 +9,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
+use super::{
+    endpoints::{Endpoint, Place},
+    views::ViewError,
+};
 use crate::{
     admission::AdmissionError,
     freeze::Frozen,
@@ -29,7 +33,7 @@ const BREATHER: Duration = Duration::from_secs(1);
 
 /// Everything that a request can fail with.
 #[derive(Debug, thiserror::Error)]
-pub enum Problem {
+pub(super) enum Problem {
     /// Not admitted.
     #[error("{error}")]
     Admission {
@@ -100,10 +104,17 @@ pub enum Problem {
     /// Taken off the list between the check of its signature and the log.
     #[error("the rebuilder whose key signed this is not listed any more")]
     NotListed,
-    /// Another query than the endpoint takes.
-    #[error("expected no query, or from=N with N a decimal number, found {found:?}")]
-    Query {
-        /// As sent.
+    /// The client takes none of what the endpoint answers with.
+    #[error("expected an `Accept` header that takes application/json")]
+    NotAcceptable,
+    /// A part of the path or of the query is not of its form.
+    #[error("{name}: expected {expected}, found {found:?}")]
+    Parameter {
+        /// Which.
+        name: &'static str,
+        /// Its form.
+        expected: &'static str,
+        /// As sent, cut short.
         found: String,
     },
     /// The rebuilder added as many entries as it may.
@@ -127,6 +138,17 @@ pub enum Problem {
     /// One address asks for too much.
     #[error("{} from this address", too_many(.0.limit))]
     TooManyRequests(TooMany),
+    /// A parameter that the endpoint does not have, or has once.
+    #[error("expected {}, found {found:?}", expected_query(endpoint))]
+    UnknownParameter {
+        /// As sent, cut short.
+        found: String,
+        /// What was asked.
+        endpoint: &'static Endpoint,
+    },
+    /// The public record has no answer.
+    #[error(transparent)]
+    View(#[from] ViewError),
     /// More digests than one lookup may have.
     #[error("expected at most {limit} digests, found {found}")]
     TooManyDigests {
@@ -154,16 +176,20 @@ impl Problem {
             | Self::Digest(_)
             | Self::Json(_)
             | Self::NegativesQuery(_)
-            | Self::Query { .. }
+            | Self::Parameter { .. }
             | Self::TilePath(_)
-            | Self::TooManyDigests { .. } => StatusCode::BAD_REQUEST,
+            | Self::TooManyDigests { .. }
+            | Self::UnknownParameter { .. } => StatusCode::BAD_REQUEST,
             Self::ContentType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             // Not 405 (RFC 9110 15.5.6): the method is right, and asking again does not help.
             Self::Frozen { .. } | Self::Mirror | Self::NotListed => StatusCode::FORBIDDEN,
-            Self::NotFound { .. } => StatusCode::NOT_FOUND,
+            Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
+            Self::NotFound { .. } | Self::View(ViewError::NoRecord) => StatusCode::NOT_FOUND,
             Self::Quota(_) | Self::TooManyRequests(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Interrupted | Self::Metrics | Self::Negatives(_) | Self::Read(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Interrupted | Self::Metrics | Self::Negatives(_) | Self::Read(_) | Self::View(_) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
             Self::Timeout { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Submit(error) => match error {
                 SubmitError::Busy | SubmitError::NotStored | SubmitError::Stopped => StatusCode::SERVICE_UNAVAILABLE,
@@ -192,11 +218,12 @@ impl Problem {
             Self::Metrics | Self::Interrupted => "interrupted",
             Self::Frozen { .. } => "frozen",
             Self::Mirror => "mirror",
-            Self::NotFound { .. } => "not_found",
+            Self::NotFound { .. } | Self::View(ViewError::NoRecord) => "not_found",
             Self::NotListed => "unknown_signer",
-            Self::Query { .. } | Self::NegativesQuery(_) => "query",
+            Self::NegativesQuery(_) | Self::Parameter { .. } | Self::UnknownParameter { .. } => "query",
+            Self::NotAcceptable => "not_acceptable",
             Self::Quota(_) => "quota_rebuilder",
-            Self::Negatives(_) | Self::Read(_) | Self::Submit(SubmitError::Read(_)) => "storage",
+            Self::Negatives(_) | Self::Read(_) | Self::Submit(SubmitError::Read(_)) | Self::View(_) => "storage",
             Self::TilePath(_) => "tile_path",
             Self::Timeout { .. } => "timeout",
             Self::TooManyRequests(_) => "quota_address",
@@ -254,6 +281,7 @@ impl Problem {
             Self::ContentType { expected, .. } => Some(format!("send the header `Content-Type: {expected}`")),
             Self::Frozen { frozen, .. } => frozen.next().map(|next| format!("submit to {next}")),
             Self::Mirror => Some("submit to the log itself".to_owned()),
+            Self::UnknownParameter { .. } => Some("/api/ on this server says what each path takes".to_owned()),
             Self::TooManyDigests { limit, .. } => Some(format!("ask in parts of {limit}")),
             Self::Timeout { .. } | Self::Submit(SubmitError::Busy | SubmitError::NotStored | SubmitError::Stopped) => {
                 Some("submit again: a statement that was logged meanwhile keeps its first index".to_owned())
@@ -274,6 +302,12 @@ fn how_to_get_listed(origin: &str, operator: Option<&str>) -> String {
         "{origin} takes statements of listed rebuilders only, and is run by {who}: send them a name, a URL, a contact \
          and the public key (`attest key show`) to get listed"
     )
+}
+
+fn expected_query(endpoint: &Endpoint) -> String {
+    let known: Vec<&str> =
+        endpoint.parameters.iter().filter(|one| one.place != Place::Path).map(|one| one.name).collect();
+    if known.is_empty() { "no query".to_owned() } else { format!("a query of {}, each once", known.join(" and ")) }
 }
 
 const fn period(period: Period) -> &'static str {
@@ -328,6 +362,7 @@ impl IntoResponse for Problem {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("retry-after, x-request-id"));
         if let Some((name, value)) = self.header() {
             headers.insert(name, value);
         }

@@ -11,7 +11,7 @@ use axum::{
 };
 use sha2::{Digest as _, Sha256};
 
-use super::{Problem, Site, file_body::FileBody};
+use super::{Problem, Site, endpoints, file_body::FileBody};
 use crate::reader::{Content, Reader};
 
 /// tlog-tiles "Merkle Tree": tiles and bundles never change, partial ones included.
@@ -22,9 +22,13 @@ const NOT_PUBLISHED: Problem = Problem::NotFound { what: "the published tree has
 
 /// Any path that is no other endpoint.
 pub(super) async fn read(State(site): State<Arc<Site>>, request: Request) -> Result<Response, Problem> {
+    if *request.method() == Method::OPTIONS {
+        // Also of `*`, and of what is not there: what is never there has no other methods either.
+        return Ok(endpoints::preflight(endpoints::READ));
+    }
     let resource = resource(request.uri().path())?;
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return Err(Problem::MethodNotAllowed { allow: "GET, HEAD" });
+        return Err(Problem::MethodNotAllowed { allow: endpoints::READ });
     }
     if resource == Resource::Checkpoint {
         return checkpoint(&site);
@@ -116,7 +120,7 @@ fn tag(site: &Site, resource: Resource) -> String {
 }
 
 /// RFC 9110 section 13.1.2: `*`, or a list of tags compared without their weakness mark.
-fn matches_tag(asked: &HeaderMap, tag: &str) -> bool {
+pub(super) fn matches_tag(asked: &HeaderMap, tag: &str) -> bool {
     asked
         .get_all(header::IF_NONE_MATCH)
         .iter()

@@ -9,11 +9,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use attest_core::api;
+use attest_core::api::{self, record};
 use axum::{
     body::{Body, Bytes, HttpBody as _},
     extract::{Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, header},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
@@ -101,9 +101,6 @@ async fn answer(limit: Duration, request: Request, next: Next, endpoint: Endpoin
             Some(Ok(presence)) => presence,
             None => None,
         };
-    if *request.method() == Method::OPTIONS {
-        return preflight(endpoint);
-    }
     tokio::time::timeout(limit, next.run(request))
         .await
         .unwrap_or_else(|_| Problem::Timeout { seconds: limit.as_secs() }.into_response())
@@ -148,30 +145,16 @@ fn endpoint(path: &str) -> Endpoint {
         path if path.starts_with("/tile/entries/") => Endpoint::Entries,
         path if path.starts_with("/tile/") => Endpoint::Tile,
         path if path.starts_with(api::ARTIFACTS) => Endpoint::Lookup,
+        path if path.starts_with("/api/v1/") && path != api::NEGATIVES => Endpoint::Record,
         _ => Endpoint::Other,
     }
 }
 
-/// Fetch standard, "CORS-preflight fetch": a page in a browser asks before it posts, or sends a header of its own.
-/// Everything here is public, so any page may.
-fn preflight(endpoint: Endpoint) -> Response {
-    let methods = match endpoint {
-        Endpoint::Statements | Endpoint::Lookup => "GET, HEAD, POST, OPTIONS",
-        _ => "GET, HEAD, OPTIONS",
-    };
-    let headers = [
-        (header::ALLOW, methods),
-        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
-        (header::ACCESS_CONTROL_ALLOW_METHODS, methods),
-        (header::ACCESS_CONTROL_ALLOW_HEADERS, "content-type, if-none-match, x-request-id"),
-        (header::ACCESS_CONTROL_MAX_AGE, "86400"),
-    ];
-    (StatusCode::NO_CONTENT, headers).into_response()
-}
-
-/// Which digests a client asks about says what it is about to install: that is not logged.
-fn loggable(path: &str) -> String {
-    if path.starts_with(api::ARTIFACTS) { api::ARTIFACTS.to_owned() } else { path.to_owned() }
+/// Which files and projects a client asks about says what it is about to install: that is not logged.
+fn loggable(path: &str) -> &str {
+    let private = [api::ARTIFACTS, record::FILES, record::PROJECTS, "/file", "/project"];
+    let about = |folder: &&str| path.strip_prefix(*folder).is_some_and(|rest| rest.starts_with('/'));
+    private.into_iter().find(about).unwrap_or(path)
 }
 
 fn milliseconds(duration: Duration) -> u64 {

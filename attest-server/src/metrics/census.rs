@@ -8,6 +8,7 @@ use std::{
 };
 
 use super::instruments;
+use crate::record;
 
 /// Between two counts.
 const EVERY: Duration = Duration::from_secs(600);
@@ -15,6 +16,8 @@ const EVERY: Duration = Duration::from_secs(600);
 const BLOCK: u64 = 512;
 /// Folders of the data folder that grow.
 const PARTS: [&str; 3] = ["db", "tile", "index"];
+/// One file that does, and is a part too.
+const RECORD: &str = "record";
 
 /// Counts now and every ten minutes, for as long as the runtime lives.
 pub async fn watch(data: PathBuf) {
@@ -32,6 +35,9 @@ fn count(data: &Path) {
             Ok(bytes) => instruments().store.set(part, bytes),
             Err(error) => tracing::debug!(part, %error, "could not measure the size on disk"),
         }
+    }
+    if let Ok(metadata) = fs::metadata(data.join(record::FILE)) {
+        instruments().store.set(RECORD, metadata.blocks() * BLOCK);
     }
 }
 

@@ -37,6 +37,7 @@ pub fn exposition(site: &Site) -> Result<String, fmt::Error> {
             now.gauge("rebuilders_file_usable", "1 while the list in force is the one in the file", usable);
         }
         Role::Mirror { state, .. } => now.mirror(site, &state.borrow()),
+        Role::Stopped => {}
     }
     let mut process = Registry::default();
     process::register(&mut process);
@@ -75,6 +76,17 @@ impl Now {
             stored.saturating_sub(sealed),
         );
         self.gauge("ready", "1 while /readyz answers 200", u64::from(health::look(site).is_ready()));
+        if let Some(record) = &site.record {
+            let status = record.status();
+            let lag = published.head.size.get().saturating_sub(status.recorded.get());
+            self.gauge("record_size", "Entries that are in the public record", status.recorded.get());
+            self.gauge("record_lag_entries", "Published entries that are not in the public record yet", lag);
+            self.gauge(
+                "record_stopped",
+                "1 while the public record cannot be written",
+                u64::from(status.stopped.is_some()),
+            );
+        }
         if let Some(free) = health::free_bytes(&site.data) {
             self.gauge("disk_free_bytes", "Free on the file system of the data folder", free);
         }

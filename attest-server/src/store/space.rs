@@ -87,7 +87,7 @@ pub fn make_reserve(data: &Path, bytes: u64, floor: u64) -> io::Result<()> {
 }
 
 /// Bytes that an unprivileged process can still write.
-fn free(path: &Path) -> io::Result<u64> {
+pub(crate) fn free(path: &Path) -> io::Result<u64> {
     let stat = rustix::fs::statvfs(path)?;
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }

@@ -11,6 +11,7 @@ use std::{
 
 use attest_core::{
     artifact::{ArtifactDigest, ProjectName},
+    envelope::StatementId,
     merkle::{Frontier, LeafHash, LeafIndex, NodeHash, TreeSize},
     tile::{BundleId, Entry, Resource, TILE_WIDTH, TileId, decode_tile, edge_tiles, tile_root},
 };
@@ -171,6 +172,17 @@ impl LogTree {
     ) -> Result<Vec<LeafIndex>, ReadError> {
         let tail = self.read().artifact(digest, from, below);
         Ok(merge(self.index.artifact(digest, from, below, limit)?, tail, limit))
+    }
+
+    /// Entries that may be this statement, in index order.
+    pub fn statement(&self, id: StatementId) -> Result<Vec<LeafIndex>, ReadError> {
+        let (base, records) = {
+            let tail = self.read();
+            (tail.base(), tail.records(tail.base(), tail.size()).unwrap_or_default())
+        };
+        let is_it = |(_, record): &(u64, Arc<Record>)| record.keys().statement == Some(id);
+        let tail = (base..).zip(records).filter(is_it).map(|(index, _)| LeafIndex::new(index)).collect();
+        Ok(merge(self.index.statement(id)?, tail, usize::MAX))
     }
 
     /// Entries about this project, as [`LogTree::artifact`].

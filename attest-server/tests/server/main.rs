@@ -11,8 +11,11 @@ mod lookup;
 
 mod mirror;
 mod negatives;
+mod openapi;
 mod operate;
+mod pages;
 mod process;
 mod read;
+mod record;
 mod statement;
 mod submit;

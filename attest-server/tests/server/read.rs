@@ -210,14 +210,14 @@ fn there_is_one_spelling_of_every_path() {
 fn another_method_is_answered_with_those_that_there_are() {
     let log = log_of(1);
     for (method, path, allow) in [
-        (Method::POST, "checkpoint", "GET, HEAD"),
-        (Method::PUT, "tile/0/000.p/1", "GET, HEAD"),
-        (Method::DELETE, "tile/entries/000.p/1", "GET, HEAD"),
-        (Method::POST, "", "GET, HEAD"),
-        (Method::POST, "readyz", "GET, HEAD"),
-        (Method::GET, "api/v1/statements", "POST"),
-        (Method::GET, "api/v1/lookup", "POST"),
-        (Method::POST, "api/v1/artifacts/00", "GET, HEAD"),
+        (Method::POST, "checkpoint", "GET, HEAD, OPTIONS"),
+        (Method::PUT, "tile/0/000.p/1", "GET, HEAD, OPTIONS"),
+        (Method::DELETE, "tile/entries/000.p/1", "GET, HEAD, OPTIONS"),
+        (Method::POST, "", "GET, HEAD, OPTIONS"),
+        (Method::POST, "readyz", "GET, HEAD, OPTIONS"),
+        (Method::GET, "api/v1/statements", "POST, OPTIONS"),
+        (Method::GET, "api/v1/lookup", "POST, OPTIONS"),
+        (Method::POST, "api/v1/artifacts/00", "GET, HEAD, OPTIONS"),
     ] {
         let answer = request(method.clone(), &format!("{}/{path}", log.server.url()), |request| request);
         assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{method} /{path}");

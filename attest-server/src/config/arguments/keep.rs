@@ -4,7 +4,7 @@ use std::{num::NonZeroU64, path::PathBuf};
 
 use clap::{ArgGroup, Args};
 
-use crate::export::files::Form;
+use crate::{config::PublicUrl, export::files::Form};
 
 /// What `export` does, and its exit codes.
 pub(super) const EXPORT_CODES: &str = "\
@@ -12,6 +12,9 @@ Every entry is hashed and every tile computed on the way; everything is durable 
 last. The next export into the same folder adds what is new. A log that runs is exported from its URL, one that is stopped \
 from its folder. Plain bundles can be served by anything; gzip bundles need a server that sends `Content-Encoding: gzip` \
 for tile/entries/ (docs/export.md).
+
+With --site the pages for people are written, as files that any web server serves (docs/feeds.md). Of a log that runs, make \
+a mirror with `mirror --once` and export that.
 
 Exit codes: 0 done, 2 usage, configuration or I/O, 3 undecided: the log could not be read, is behind the copy, or is not \
 what was signed, 4 alarm: the log signed two trees of one size. After 3 and 4 the copy is what it was before.";
@@ -46,14 +49,26 @@ pub struct ExportArgs {
     #[arg(long, value_name = "VKEY", conflicts_with = "data")]
     pub vkey: Option<String>,
     /// Folder of the copy; new, empty, or an earlier copy of this log
-    #[arg(long, value_name = "DIR")]
-    pub to: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "site")]
+    pub to: Option<PathBuf>,
     /// How entry bundles lie in it [default: plain, or as they do]
-    #[arg(long, value_name = "FORM")]
+    #[arg(long, value_name = "FORM", requires = "to")]
     pub bundles: Option<Form>,
     /// Export again and again, with this pause, until SIGTERM or SIGINT
     #[arg(long, value_name = "SECONDS", conflicts_with = "data")]
     pub every: Option<NonZeroU64>,
+    /// Write the pages for people instead, for any web server; folder, new, empty, or of an earlier export
+    #[arg(long, value_name = "DIR", requires = "data", conflicts_with_all = ["to", "url"])]
+    pub site: Option<PathBuf>,
+    /// Whose statements the pages show by name, as for `run`; without it they are of nobody
+    #[arg(long, value_name = "FILE", requires = "site")]
+    pub rebuilders: Option<PathBuf>,
+    /// Names of projects, one per line: the home page shows how many of them are rebuilt
+    #[arg(long, value_name = "FILE", requires = "site")]
+    pub coverage: Option<PathBuf>,
+    /// URL that the pages will have: feeds and badges then have absolute links
+    #[arg(long, value_name = "URL", requires = "site")]
+    pub public_url: Option<PublicUrl>,
 }
 
 /// `attest-server backup`.

@@ -5,8 +5,8 @@ use std::{num::NonZeroU64, path::PathBuf, time::Duration};
 use clap::Args;
 use serde::Deserialize;
 
-use super::{beside, http::HttpArgs, logging::LoggingArgs, missing, read};
-use crate::config::{ConfigError, MirrorConfig, Serving};
+use super::{beside, http::HttpArgs, logging::LoggingArgs, missing, read, record::RecordArgs};
+use crate::config::{ConfigError, MirrorConfig, PublicUrl, Serving};
 
 /// `attest-server mirror`, as flags or as a file.
 #[derive(Debug, Default, Args, Deserialize)]
@@ -44,10 +44,20 @@ pub struct MirrorArgs {
     /// Mail address or URL for the operator of the log, sent in the User-Agent
     #[arg(long, value_name = "TEXT", env = "ATTEST_SERVER_CONTACT")]
     contact: Option<String>,
+    /// URL of this site for everybody else: feeds and badges then have absolute links
+    #[arg(long, value_name = "URL", env = "ATTEST_SERVER_PUBLIC_URL")]
+    public_url: Option<PublicUrl>,
     /// Configuration file
     #[arg(long, value_name = "FILE")]
     #[serde(skip)]
     config: Option<PathBuf>,
+    /// The log's list of rebuilders, as its operator publishes it: the public record tells by it whose a statement is, and
+    /// without one they are nobody's
+    #[arg(long, value_name = "FILE")]
+    rebuilders: Option<PathBuf>,
+    #[command(flatten)]
+    #[serde(default)]
+    record: RecordArgs,
     #[command(flatten)]
     #[serde(default)]
     http: HttpArgs,
@@ -74,12 +84,15 @@ impl MirrorArgs {
             vkey: self.vkey.or(file.vkey).ok_or(missing("vkey", None))?,
             name: self.name.or(file.name),
             witness_policy: self.witness_policy.or(beside(base, file.witness_policy)),
+            rebuilders: self.rebuilders.or(beside(base, file.rebuilders)),
+            record: self.record.or(file.record, base),
             serving,
             poll_interval: Duration::from_secs(poll),
             max_stale: Duration::from_secs(self.max_stale.or(file.max_stale).unwrap_or(3600)),
             contact: self.contact.or(file.contact),
             limits: http.limits(),
             metrics_listen: http.metrics_listen(),
+            public_url: self.public_url.or(file.public_url),
             logging: self.logging.or(file.logging),
         })
     }

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Deserialize;
 
-use super::{beside, http::HttpArgs, logging::LoggingArgs, missing, quota::QuotaArgs, read};
+use super::{beside, http::HttpArgs, logging::LoggingArgs, missing, quota::QuotaArgs, read, record::RecordArgs};
 use crate::{
-    config::{ConfigError, RunConfig},
+    config::{ConfigError, PublicUrl, RunConfig},
     witnesses::Fail,
 };
 
@@ -31,6 +31,9 @@ pub struct RunArgs {
     /// the cosignatures that there are (open); has no default
     #[arg(long, value_name = "MODE")]
     witness_fail: Option<Fail>,
+    /// URL of this site for everybody else: feeds and badges then have absolute links
+    #[arg(long, value_name = "URL", env = "ATTEST_SERVER_PUBLIC_URL")]
+    public_url: Option<PublicUrl>,
     /// Configuration file
     #[arg(long, value_name = "FILE")]
     #[serde(skip)]
@@ -38,6 +41,9 @@ pub struct RunArgs {
     #[command(flatten)]
     #[serde(default)]
     quota: QuotaArgs,
+    #[command(flatten)]
+    #[serde(default)]
+    record: RecordArgs,
     #[command(flatten)]
     #[serde(default)]
     http: HttpArgs,
@@ -64,9 +70,11 @@ impl RunArgs {
             listen: self.listen.or(file.listen).ok_or(missing("listen", Some("ATTEST_SERVER_LISTEN")))?,
             rebuilders: self.rebuilders.or(beside(base, file.rebuilders)).ok_or(missing("rebuilders", None))?,
             witnesses,
+            record: self.record.or(file.record, base),
             verify_threads: http.verify_threads(),
             limits: http.limits(),
             metrics_listen: http.metrics_listen(),
+            public_url: self.public_url.or(file.public_url),
             quota: self.quota.or(file.quota),
             logging: self.logging.or(file.logging),
         })

@@ -3,7 +3,8 @@
 use std::{io, path::PathBuf};
 
 use attest_core::{
-    merkle::{LeafIndex, TreeSize},
+    checkpoint::CheckpointError,
+    merkle::{LeafIndex, ProofError, TreeSize},
     tile::TileError,
 };
 
@@ -42,6 +43,12 @@ pub enum ReadError {
     /// A tile or bundle that does not decode.
     #[error(transparent)]
     Tile(#[from] TileError),
+    /// Tiles that do not lead to the published root.
+    #[error("the stored tiles do not prove the entry")]
+    Proof(#[source] ProofError),
+    /// The published checkpoint is none.
+    #[error("the published checkpoint does not parse")]
+    Note(#[source] CheckpointError),
     /// The index failed.
     #[error(transparent)]
     Index(#[from] IndexError),

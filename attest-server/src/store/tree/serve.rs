@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use attest_core::{
-    merkle::LeafIndex,
+    merkle::{LeafIndex, TreeSize},
     tile::{BundleId, Entry, Resource, TILE_WIDTH, TileError, TileId, decode_bundle, encode_bundle, encode_tile},
 };
 use axum::body::Bytes;
@@ -91,6 +91,21 @@ impl LogTree {
         let entry = usize::try_from(at).ok().and_then(|at| entries.get(at));
         let entry = entry.ok_or(ReadError::NotPublished { index, size: self.size() })?;
         Ok(entry.as_bytes().to_vec())
+    }
+
+    /// Entries from `from` on in order, at most those of one bundle and none from `below` on; for those who read everything
+    /// once, so nothing is kept.
+    pub fn entries(&self, from: LeafIndex, below: TreeSize) -> Result<Vec<Entry>, ReadError> {
+        let number = from.get() / WIDTH;
+        let below = below.get().min((number + 1) * WIDTH);
+        if let Some(records) = self.read().records(from.get(), below) {
+            return Ok(records.iter().map(|record| record.entry().clone()).collect());
+        }
+        let mut entries = self.stored_bundle(number)?;
+        let (skip, end) = (from.get() % WIDTH, below - number * WIDTH);
+        entries.truncate(usize::try_from(end).unwrap_or(usize::MAX));
+        entries.drain(..usize::try_from(skip).unwrap_or(usize::MAX).min(entries.len()));
+        Ok(entries)
     }
 
     fn cached_bundle(&self, number: u64) -> Result<Arc<Vec<Entry>>, ReadError> {
