@@ -52,10 +52,6 @@ impl Client {
             Self::Poetry => "2.5.1",
         }
     }
-
-    fn requirement(self) -> String {
-        format!("{}=={}", self.program(), self.version())
-    }
 }
 
 /// The client's program, for example `.../bin/uv`. Nothing, with the reason printed, where python3 or the index cannot be
@@ -67,27 +63,56 @@ impl Client {
 /// # Panics
 /// When it cannot be had and the environment variable `CI` is set.
 pub fn get(client: Client) -> Result<Option<PathBuf>> {
+    pinned(client.program(), client.version())
+}
+
+/// A program of a Python project of the same name, in this version; as [`get`].
+///
+/// # Errors
+/// When the folder for it cannot be made or locked.
+///
+/// # Panics
+/// When it cannot be had and the environment variable `CI` is set.
+pub fn pinned(program: &str, version: &str) -> Result<Option<PathBuf>> {
+    let requirement = format!("{program}=={version}");
+    let home = installed(&requirement, &[&requirement])?;
+    Ok(home.map(|home| home.join("bin").join(program)))
+}
+
+/// The Python of an environment that has these requirements. Nothing, with the reason printed, where python3 or the index
+/// cannot be had. `name` is that of the environment, and changes with the requirements.
+///
+/// # Errors
+/// When the folder for it cannot be made or locked.
+///
+/// # Panics
+/// When it cannot be had and the environment variable `CI` is set.
+pub fn tools(name: &str, requirements: &[&str]) -> Result<Option<PathBuf>> {
+    Ok(installed(name, requirements)?.map(|home| home.join("bin/python")))
+}
+
+fn installed(name: &str, requirements: &[&str]) -> Result<Option<PathBuf>> {
     if !tool::have(&["python3"]) {
         return Ok(None);
     }
     let folder = folder()?;
-    let home = folder.join(client.requirement());
+    let home = folder.join(name);
     // A virtual environment knows its own path, so it cannot be made elsewhere and renamed: whoever has the lock makes it
     // in its place, and what is not marked as done is made again.
-    let lock = fs::File::create(folder.join(format!("{}.lock", client.requirement())))?;
-    lock.lock().context("locking a folder for a client")?;
-    let (done, program) = (home.join("done"), home.join("bin").join(client.program()));
+    let lock = fs::File::create(folder.join(format!("{name}.lock")))?;
+    lock.lock().context("locking a folder for an environment")?;
+    let done = home.join("done");
     if !done.exists() {
         if home.exists() {
             fs::remove_dir_all(&home)?;
         }
-        if let Err(error) = make(client, &home) {
-            tool::skip(&format!("{} {} from the index: {error:#}", client.program(), client.version()));
+        if let Err(error) = make(requirements, &home) {
+            tool::skip(&format!("{} from the index: {error:#}", requirements.join(" ")));
             return Ok(None);
         }
         fs::write(&done, "")?;
     }
-    Ok(Some(program))
+    Ok(Some(home))
 }
 
 /// Makes a fresh virtual environment in `folder`, with the client's pip where it is one and without any pip otherwise.
@@ -125,11 +150,11 @@ pub fn site_packages(environment: &Path) -> Result<PathBuf> {
     bail!("{} is no virtual environment", environment.display())
 }
 
-fn make(client: Client, home: &Path) -> Result<()> {
+fn make(requirements: &[&str], home: &Path) -> Result<()> {
     venv(home, &[])?;
     let mut install = Command::new(home.join("bin/python"));
     install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"]);
-    command::run(install.arg(client.requirement()))?.expect(0).map(drop)
+    command::run(install.args(requirements))?.expect(0).map(drop)
 }
 
 fn venv(folder: &Path, options: &[&str]) -> Result<()> {

@@ -18,6 +18,7 @@
 //! | [`stub`] | a server on loopback that answers what a test wants it to |
 //! | [`policy`], [`wheel`], [`index`] | policy files, small wheels, and an index that offers them, well behaved or hostile |
 //! | [`quorum`] | the usual cast: a log and three rebuilders in two groups |
+//! | [`chronicle`], [`browser`] | a log in which everything has happened, and a browser to look at it |
 //! | [`readme`] | the commands that the README tells people to type |
 //! | [`static_log`] | a log of any size as files, for mirrors |
 //! | [`promise`], [`random`], [`effort`] | what a log acknowledged and whether it is kept; how long to try |
@@ -25,6 +26,8 @@
 //! | [`load`] | submissions at a given rate, and how long each waited |
 
 pub mod book;
+pub mod browser;
+pub mod chronicle;
 pub mod clients;
 pub mod command;
 pub mod effort;

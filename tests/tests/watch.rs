@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeSet,
+    fmt::Write as _,
     fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
@@ -421,7 +422,7 @@ fn a_log_that_stalls_and_a_witness_that_falls_behind_are_told_when_it_begins_and
     let vkey = watched.quorum.vkey.clone();
     let log = door(watched.quorum.log.url(), move |path, reply| match path {
         "/checkpoint" if !to_be_up.load(Ordering::SeqCst) => Reply::status(503),
-        "/checkpoint" if to_cosign.load(Ordering::SeqCst) => cosigned(reply, &vkey, &witness),
+        "/checkpoint" if to_cosign.load(Ordering::SeqCst) => cosigned(&reply, &vkey, &witness),
         _ => reply,
     })?;
     let look = |code| {
@@ -462,7 +463,7 @@ fn a_log_that_stalls_and_a_witness_that_falls_behind_are_told_when_it_begins_and
     Ok(())
 }
 
-fn cosigned(reply: Reply, vkey: &VerifierKey, witness: &SignerKey) -> Reply {
+fn cosigned(reply: &Reply, vkey: &VerifierKey, witness: &SignerKey) -> Reply {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     let shown = UnverifiedCheckpoint::parse(reply.body()).and_then(|note| note.verify(vkey)).unwrap();
     let line = cosign(&shown, witness, Timestamp::from_secs(now)).unwrap();
@@ -483,7 +484,7 @@ fn two_logs_are_one_view_and_what_is_in_both_is_told_once() -> Result<()> {
     let mut text =
         "[watch]\nprojects = [\"demo\"]\n[[sink]]\nname = \"a\"\nkind = \"jsonl\"\npath = \"told.jsonl\"\n".to_owned();
     for (key, log) in keys.iter().zip(&logs) {
-        text += &format!("[[log]]\nvkey = \"{key}\"\nurls = [\"{}\"]\n", log.url());
+        write!(text, "[[log]]\nvkey = \"{key}\"\nurls = [\"{}\"]\n", log.url())?;
     }
     scene.write("watch.toml", text)?;
     let look = |code| {
@@ -519,12 +520,12 @@ fn a_webhook_that_is_down_loses_nothing_and_holds_up_nobody_and_its_signature_ho
     let secret = watched.scene().write("secret", SECRET)?;
     fs::set_permissions(&secret, fs::Permissions::from_mode(0o600))?;
     let (is_up, heard) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::<Request>::new())));
-    let (up, hears) = (Arc::clone(&is_up), Arc::clone(&heard));
+    let (up, kept) = (Arc::clone(&is_up), Arc::clone(&heard));
     let hook = Stub::serve(move |request| {
         if !up.load(Ordering::SeqCst) {
             return Reply::status(500);
         }
-        hears.lock().unwrap().push(request.clone());
+        kept.lock().unwrap().push(request.clone());
         Reply::status(204)
     })?;
     let url = format!("{}hooks/T0/secret-path", hook.url());
