@@ -6,7 +6,7 @@
 //! it starts, must not change meanwhile, and its installer compares the digests. Afterwards, of a command that succeeded:
 //! every distribution that is new in the environments that it can be expected to use must be one that the proxy served in
 //! this run (or showed, where clients may have kept files of its address), or the user's own folder. What was there already and
-//! the command relies on ([`standing`](super::standing)) must be shown to be what an accepted file installs. One that is not, or an
+//! the command relies on ([`standing`]) must be shown to be what an accepted file installs. One that is not, or an
 //! installer of which neither a request nor an environment was seen, is exit 3: nobody knows what was installed.
 
 use std::{

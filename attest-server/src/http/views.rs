@@ -1,4 +1,4 @@
-//! What is asked of the record, as the answers that people ([`super::pages`]) and tools ([`super::json`]) get alike.
+//! What is asked of the record, as the answers that people (`pages`) and tools (`json`) get alike.
 //!
 //! Everything here blocks but [`in_turn`]: it is for threads that may.
 
