@@ -13,8 +13,9 @@ use std::path::{Path, PathBuf};
 
 use attest_core::time::Timestamp;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use hmac::{Hmac, Mac as _};
 use reqwest::Url;
-use sha2::{Digest as _, Sha256};
+use sha2::Sha256;
 
 use super::super::event::Event;
 use crate::{
@@ -28,8 +29,6 @@ const SECRET_PREFIX: &str = "whsec_";
 /// Standard Webhooks, "Symmetric": "between 24 bytes (192 bits) and 64 bytes (512 bits)".
 const SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 const MAX_FILE: u64 = 1024;
-/// SHA-256's block, which RFC 2104 calls B.
-const BLOCK: usize = 64;
 
 /// An address, and what both sides know.
 pub(crate) struct Webhook {
@@ -39,7 +38,7 @@ pub(crate) struct Webhook {
 }
 
 /// Never printed.
-struct Secret(Vec<u8>);
+struct Secret(Hmac<Sha256>);
 
 impl std::fmt::Debug for Webhook {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -121,25 +120,14 @@ impl Secret {
     fn parse(bytes: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(bytes).ok()?.trim();
         let secret = STANDARD.decode(text.strip_prefix(SECRET_PREFIX)?).ok()?;
-        SECRET_BYTES.contains(&secret.len()).then_some(Self(secret))
+        let secret = Some(secret).filter(|secret| SECRET_BYTES.contains(&secret.len()))?;
+        Hmac::new_from_slice(&secret).ok().map(Self)
     }
 
     fn sign(&self, id: &str, at: Timestamp, body: &[u8]) -> String {
-        let signed = [format!("{id}.{}.", at.secs()).as_bytes(), body].concat();
-        format!("v1,{}", STANDARD.encode(hmac_sha256(&self.0, &signed)))
+        let signed = self.0.clone().chain_update(format!("{id}.{}.", at.secs())).chain_update(body);
+        format!("v1,{}", STANDARD.encode(signed.finalize().into_bytes()))
     }
-}
-
-/// RFC 2104 with SHA-256, section 2: H(K XOR opad, H(K XOR ipad, text)).
-fn hmac_sha256(key: &[u8], text: &[u8]) -> [u8; 32] {
-    let mut block = [0; BLOCK];
-    if key.len() > BLOCK {
-        block[..32].copy_from_slice(&Sha256::digest(key));
-    } else {
-        block[..key.len()].copy_from_slice(key);
-    }
-    let inner = Sha256::new().chain_update(block.map(|byte| byte ^ 0x36)).chain_update(text).finalize();
-    Sha256::new().chain_update(block.map(|byte| byte ^ 0x5c)).chain_update(inner).finalize().into()
 }
 
 #[cfg(test)]
@@ -166,7 +154,8 @@ mod tests {
                 "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54",
             ),
         ] {
-            assert_eq!(hex(hmac_sha256(key, text)), expected);
+            let code = Hmac::<Sha256>::new_from_slice(key).unwrap().chain_update(text).finalize();
+            assert_eq!(hex(code.into_bytes().into()), expected);
         }
     }
 

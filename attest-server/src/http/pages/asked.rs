@@ -70,6 +70,14 @@ impl Asked {
         if self.path.strip_prefix('/') == Some(path) { Ok(()) } else { Err(Wrong::Moved { to: path.to_owned() }) }
     }
 
+    /// As [`Asked::must_be`], for the page of the list in `folder` that begins below `before`; without, its first one.
+    pub(super) fn must_be_page(&self, folder: &str, before: Option<LeafIndex>) -> Result<(), Wrong> {
+        match before {
+            None => self.must_be(&format!("{folder}/")),
+            Some(index) => self.must_be(&format!("{folder}/before/{index}/")),
+        }
+    }
+
     /// The project of a segment.
     pub(super) fn project(&self, segment: usize) -> Result<ProjectName, Wrong> {
         let name = self.segment(segment)?;

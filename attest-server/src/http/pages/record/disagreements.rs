@@ -27,10 +27,7 @@ use crate::http::{
 pub(super) async fn disagreements(State(site): State<Arc<Site>>, request: Request) -> Response {
     answer::show(site, request, |site, asked, frame| {
         let before = asked.index(2)?;
-        match before {
-            None => asked.must_be("disagreements/")?,
-            Some(index) => asked.must_be(&format!("disagreements/before/{index}/"))?,
-        }
+        asked.must_be_page("disagreements", before)?;
         let view = views::disagreements(site, before)?;
         let (frame, json) = (&frame.at(Section::Disagreements), json(api::record::DISAGREEMENTS, before));
         let page = DisagreementsPage { frame, view: &view, is_first: before.is_none(), json };

@@ -27,10 +27,7 @@ use crate::http::{
 pub(super) async fn entries(State(site): State<Arc<Site>>, request: Request) -> Response {
     answer::show(site, request, |site, asked, frame| {
         let before = asked.index(2)?;
-        match before {
-            None => asked.must_be("entries/")?,
-            Some(index) => asked.must_be(&format!("entries/before/{index}/"))?,
-        }
+        asked.must_be_page("entries", before)?;
         let view = views::entries(site, before)?;
         let json = json(api::record::ENTRIES, before);
         let page = EntriesPage { frame: &frame.at(Section::Entries), view: &view, is_first: before.is_none(), json };

@@ -24,10 +24,7 @@ use crate::http::{
 pub(super) async fn project(State(site): State<Arc<Site>>, request: Request) -> Response {
     answer::show(site, request, |site, asked, frame| {
         let (name, before) = (asked.project(1)?, asked.index(3)?);
-        match before {
-            None => asked.must_be(&format!("project/{name}/"))?,
-            Some(index) => asked.must_be(&format!("project/{name}/before/{index}/"))?,
-        }
+        asked.must_be_page(&format!("project/{name}"), before)?;
         let view = views::project(site, &name, before)?.ok_or_else(|| unknown_project(site, &name))?;
         let json = json(&format!("{}/{name}", api::record::PROJECTS), before);
         let page = ProjectPage { frame: &frame.at(Section::Projects), view: &view, is_first: before.is_none(), json };

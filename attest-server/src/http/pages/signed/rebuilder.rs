@@ -92,11 +92,7 @@ pub(super) async fn page(State(site): State<Arc<Site>>, request: Request) -> Res
     let draw = |site: &Site, asked: &Asked, frame: Frame| {
         let before = asked.index(3)?;
         let view = find(site, asked, before)?;
-        let id = &view.row.id;
-        asked.must_be(&match before {
-            None => format!("rebuilder/{id}/"),
-            Some(before) => format!("rebuilder/{id}/before/{before}/"),
-        })?;
+        asked.must_be_page(&format!("rebuilder/{}", view.row.id), before)?;
         Ok(RebuilderPage::new(frame.at(Section::Rebuilders), view, before).render()?)
     };
     answer::show(site, request, draw).await
