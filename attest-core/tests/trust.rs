@@ -6,6 +6,8 @@ mod world;
 
 #[path = "trust/attackers.rs"]
 mod attackers;
+#[path = "trust/builds.rs"]
+mod builds;
 #[path = "trust/dissent.rs"]
 mod dissent;
 #[path = "trust/fail_closed.rs"]
@@ -20,7 +22,11 @@ mod policy_file;
 mod ratchet;
 #[path = "trust/rules.rs"]
 mod rules;
+#[path = "trust/sources.rs"]
+mod sources;
 #[path = "trust/votes.rs"]
 mod votes;
+#[path = "trust/withdrawals.rs"]
+mod withdrawals;
 #[path = "trust/workers.rs"]
 mod workers;
