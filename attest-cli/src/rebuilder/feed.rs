@@ -2,6 +2,7 @@
 //! index that pip is configured with, and only wheels that can be rebuilt become jobs.
 
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -74,7 +75,7 @@ impl Reader {
             }
             FeedSource::Log { url, vkey } => {
                 let name = name(feed)?;
-                let from = position(positions, &name)?.unwrap_or(0);
+                let from: u64 = position(positions, &name)?.unwrap_or(0);
                 let history = History::new(self.folder.path());
                 let claims = log::claims(url, vkey, &history, from, &self.own)?;
                 (claims.wishes, Some((name, claims.next.to_string())))
@@ -106,9 +107,12 @@ fn known(wishes: impl Iterator<Item = anyhow::Result<Option<Wish>>>) -> anyhow::
 }
 
 /// How far a feed was read.
-fn position(positions: &Positions, name: &str) -> anyhow::Result<Option<u64>> {
+fn position<P>(positions: &Positions, name: &str) -> anyhow::Result<Option<P>>
+where
+    P: FromStr<Err: std::error::Error + Send + Sync + 'static>,
+{
     let position = positions.get(name).map(|position| position.parse()).transpose();
-    position.with_context(|| format!("the position in the feed {name} is no number"))
+    position.with_context(|| format!("the position in the feed {name} is not as it was written"))
 }
 
 /// Under which its position is kept: another source begins anew.

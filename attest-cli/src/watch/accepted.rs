@@ -28,6 +28,16 @@ pub(crate) enum Word {
     Undecided,
 }
 
+impl Word {
+    const fn rank(&self) -> u8 {
+        match self {
+            Self::Accepted => 0,
+            Self::Undecided => 1,
+            Self::Refused(_) => 2,
+        }
+    }
+}
+
 impl Standing {
     /// Of a file that there is something to decide about.
     pub(crate) fn of(answer: &Answer<'_>) -> Option<Self> {
@@ -52,8 +62,14 @@ impl Standing {
         Some(Self { file, lock: answer.item.place.path().display().to_string(), word })
     }
 
+    /// A lock may let pass what another one does not, by its place or its other hashes.
     fn key(&self) -> String {
-        format!("{} sha256:{}", self.file.name, self.file.sha256)
+        format!("{} sha256:{} in {}", self.file.name, self.file.sha256, self.lock)
+    }
+
+    /// The worse of two words about one file in one lock.
+    fn worse(self, other: Self) -> Self {
+        if other.word.rank() > self.word.rank() { other } else { self }
     }
 }
 
@@ -73,12 +89,18 @@ pub(crate) fn judge(
     now: Timestamp,
 ) -> Changes {
     let mut changes = Changes { events: Vec::new(), accepted: accepted.clone(), lasting: lasting.clone() };
-    for standing in now_standing {
+    // A file that stands in a lock twice has one word there.
+    let mut words: BTreeMap<String, Standing> = BTreeMap::new();
+    for standing in now_standing.iter().cloned() {
+        let key = standing.key();
+        let worst = words.remove(&key).map_or(standing.clone(), |known| known.worse(standing));
+        words.insert(key, worst);
+    }
+    for standing in words.values() {
         changes.take(standing, now);
     }
-    let known = |key: &str| now_standing.iter().any(|standing| standing.key() == key);
-    changes.accepted.retain(|key, _| known(key));
-    changes.lasting.retain(|name, _| name.strip_prefix(PREFIX).is_none_or(known));
+    changes.accepted.retain(|key, _| words.contains_key(key));
+    changes.lasting.retain(|name, _| name.strip_prefix(PREFIX).is_none_or(|key| words.contains_key(key)));
     changes
 }
 
@@ -160,6 +182,22 @@ mod tests {
         let phases: Vec<_> = told.iter().map(|(now, phase, _)| (*now, *phase)).collect();
         assert_eq!(phases, [(4, Phase::Began), (7, Phase::Over), (8, Phase::Began)]);
         assert_ne!(told[0].2, told[2].2, "another loss");
+    }
+
+    #[test]
+    fn a_file_in_two_locks_is_lost_in_the_one_that_no_longer_lets_it_pass_and_does_not_flap() {
+        let (mut accepted, mut lasting) = (BTreeMap::new(), BTreeMap::new());
+        let mut told = Vec::new();
+        let in_lock = |lock: &str, word: Word| Standing { lock: lock.to_owned(), ..standing("a.whl", word) };
+        for (now, strict) in [(1, Word::Accepted), (2, refused()), (3, refused()), (4, refused())] {
+            // Twice in the second one: under two markers.
+            let all = [in_lock("a.lock", Word::Accepted), in_lock("b.lock", strict), in_lock("b.lock", Word::Accepted)];
+            let changes = judge(&all, &accepted, &lasting, Timestamp::from_secs(now));
+            (accepted, lasting) = (changes.accepted, changes.lasting);
+            told.extend(changes.events.into_iter().map(|event| (now, event.phase, event.watched)));
+        }
+        assert_eq!(told, [(2, Phase::Began, vec![Plain::new("accepted b.lock")])]);
+        assert_eq!((accepted.len(), lasting.len()), (1, 1));
     }
 
     #[test]

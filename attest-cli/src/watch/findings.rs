@@ -36,6 +36,11 @@ impl New {
         self.envelope.statement_id()
     }
 
+    /// Of its bytes: another one may have signed the same statement.
+    pub(crate) fn entry(&self) -> ArtifactDigest {
+        ArtifactDigest::of(&self.envelope.to_bytes())
+    }
+
     /// The statement that it takes back or contradicts.
     pub(crate) fn names(&self) -> Option<StatementId> {
         match self.statement.predicate() {
@@ -254,7 +259,7 @@ impl Judge<'_> {
     /// An event about an entry, whichever log it is in. Two people can sign one statement: that is two events.
     fn event(&self, kind: Kind, new: &New) -> Event {
         let (id, subject) = (new.id(), new.statement.subject());
-        let entry = ArtifactDigest::of(&new.envelope.to_bytes()).to_string();
+        let entry = new.entry().to_string();
         let mut event = Event::new(kind, Phase::Happened, &[&entry], self.now);
         event.log = Some(Plain::stated(self.origin));
         event.index = Some(new.index);
@@ -268,7 +273,7 @@ impl Judge<'_> {
     }
 
     fn kept(&self, new: &New) -> String {
-        word(&self.entries.join(format!("{}.json", new.id())).display().to_string())
+        word(&self.entries.join(format!("{}.json", new.entry())).display().to_string())
     }
 
     /// Builds it again as the statement says that it was.

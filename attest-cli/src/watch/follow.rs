@@ -286,7 +286,7 @@ impl Watch<'_> {
             found.extend(pasts.get(&new.statement.subject().digest).and_then(|past| judge.judge(new, past)));
             if !found.is_empty() {
                 // Before the event that names it.
-                let path = judge.entries.join(format!("{}.json", new.id()));
+                let path = judge.entries.join(format!("{}.json", new.entry()));
                 files::replace(&path, &new.envelope.to_bytes(), Mode::Private).map_err(FollowError::Entry)?;
             }
             events.extend(found);

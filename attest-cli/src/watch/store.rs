@@ -3,7 +3,7 @@
 //! ```text
 //! state        how far each log was read, what lasts, how far each sink was told, and how many bytes of `events` count
 //! events       a line for each event, in the order in which they were noticed; only ever appended to
-//! entries/     the statements that events are about, by statementId, for the commands that events name
+//! entries/     the entries that events are about, by the SHA-256 of their bytes, for the commands that events name
 //! lock         one watch at a time
 //! ```
 //!
