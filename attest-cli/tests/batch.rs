@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+#[path = "schema/document.rs"]
+mod document;
 #[path = "cli/fake_log.rs"]
 #[expect(dead_code, reason = "made for more than is needed here")]
 mod fake_log;
@@ -378,6 +380,9 @@ fn a_printed_recipe_has_what_only_the_projects_hooks_ask_for() {
     let output = scene.rebuild(&["good==1.0", "--print-recipe"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     assert!(String::from_utf8_lossy(&output.stdout).contains("build = [\"tool>=1\"]"), "{}", text(&output));
+    let listed = scene.rebuild(&["good==1.0", "--print-recipe", "--output-format", "json"]);
+    let listed = document::of(&listed, "recipes");
+    document::held(&listed["recipes"][0], "recipe", "");
     assert!(!scene.path("results").exists());
     // It is the one that a rebuild follows.
     write(&scene.path("recipe.toml"), &output.stdout);

@@ -13,6 +13,8 @@ use attest_core::artifact::ArtifactDigest;
 use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json};
 
+#[path = "schema/document.rs"]
+mod document;
 #[path = "recipe/podman.rs"]
 mod podman;
 
@@ -328,6 +330,14 @@ fn a_true_statement_holds_whoever_signed_it_and_a_false_one_is_contradicted() {
     let output = replay("true.json");
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     assert!(text(&output).contains("HOLDS"), "{}", text(&output));
+    let answer = |file: &str, standing: &str| {
+        let replayed = project.rebuild(&["--statement", file, "--output-format", "json"]);
+        let document = document::of(&replayed, "replay");
+        document::held(&document["result"], "rebuild", "/$defs/result");
+        assert_eq!(document["standing"], standing);
+        document
+    };
+    assert!(answer("true.json", "HOLDS")["contradicts"].is_null());
 
     // A publisher who adds a line to the wheel, and a signer who says that it came out of the same build.
     let honest = fs::read(project.path(WHEEL)).unwrap();
@@ -353,6 +363,7 @@ fn a_true_statement_holds_whoever_signed_it_and_a_false_one_is_contradicted() {
     let output = replay("false.json");
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
     assert!(text(&output).contains("DOES NOT HOLD"), "{}", text(&output));
+    assert!(answer("false.json", "FAILS")["contradicts"].is_string());
     let contradicts = project.record()["contradicts"].as_str().unwrap().to_owned();
     // Not without a person's word.
     let result = project.result();

@@ -6,6 +6,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
+#[path = "schema/document.rs"]
+mod document;
+
 struct Project(tempfile::TempDir);
 
 impl Project {
@@ -75,8 +78,24 @@ fn a_file_that_the_tests_changed_removed_or_added_is_exit_1_and_named() {
     fs::write(project.path("dist/demo.whl"), "demo").unwrap();
     fs::write(project.path("dist/more.whl"), "").unwrap();
     verify(1, "ADDED dist/more.whl");
+    let document = |verdict: &str| {
+        let document =
+            document::of(&project.attest(&["--verify", "snapshot.json", "--output-format", "json"]), "snapshot-verify");
+        assert_eq!(document["verdict"], verdict);
+        document
+    };
+    assert_eq!(document("DIFFERENT")["files"][0]["change"], "ADDED");
+    fs::write(project.path("dist/demo.whl"), "evil").unwrap();
+    assert_eq!(document("DIFFERENT")["files"].as_array().unwrap().len(), 2);
     fs::remove_dir_all(project.path("dist")).unwrap();
     verify(1, "REMOVED dist/demo.whl");
+    assert_eq!(document("DIFFERENT")["files"][0]["change"], "REMOVED");
+    fs::create_dir(project.path("dist")).unwrap();
+    fs::write(project.path("dist/demo.whl"), "demo").unwrap();
+    // Taken where these were not set.
+    let snapshot = snapshot.replace("-O2", "-O3");
+    fs::write(project.path("snapshot.json"), snapshot).unwrap();
+    assert!(document("SAME")["around"].to_string().contains("-O3"));
 }
 
 #[test]
@@ -136,6 +155,10 @@ fn a_lock_holds_until_pyproject_or_the_index_says_otherwise() {
     for part in ["backend-demo==1.0", "tool-demo==2.0", "--hash=sha256:", "# requires: backend-demo>=1", &image] {
         assert!(lock.contains(part), "{part}: {lock}");
     }
+    let again = ["--lock", "--with", "tool-demo", "--image", &image, "-o", "again.lock", "--output-format", "json"];
+    let again = document::of(&project.attest(&again), "build-lock");
+    assert_eq!(again["locked"].as_array().unwrap().len(), 2);
+    assert_eq!(fs::read_to_string(project.path("again.lock")).unwrap(), lock);
     // It is what pip installs from.
     let mut pip = Command::new("python3");
     pip.args(["-m", "pip", "download", "--quiet", "--require-hashes", "--no-index", "--find-links"]);
@@ -143,12 +166,18 @@ fn a_lock_holds_until_pyproject_or_the_index_says_otherwise() {
     assert!(pip.status().unwrap().success());
     let check = || project.attest(&["--lock", "--check", "build.lock"]);
     assert_eq!(code(&check()), 0, "{}", text(&check()));
+    let answer = || {
+        let checked = project.attest(&["--lock", "--check", "build.lock", "--output-format", "json"]);
+        document::of(&checked, "build-lock-check")["verdict"].clone()
+    };
+    assert_eq!(answer(), "SAME");
 
     // A newer release changes nothing: that is what a lock is for. Another requirement does.
     project.publish("backend_demo", "1.1");
     assert_eq!(code(&check()), 0, "{}", text(&check()));
     project.requires("backend-demo>=1.1");
     assert!(code(&check()) == 1 && text(&check()).contains("do not satisfy"), "{}", text(&check()));
+    assert_eq!(answer(), "DIFFERENT");
     project.requires("newcomer-demo");
     assert_eq!(code(&check()), 3, "{}", text(&check()));
     project.publish("newcomer_demo", "1.0");
