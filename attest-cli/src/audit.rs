@@ -23,6 +23,7 @@ use crate::{
     rebuild::{wheel::Wheel, zip::MAX_FILE},
     recorded::Recorded,
     run::Run,
+    temporary::Temporary,
 };
 
 /// An index is asked about this many projects at once.
@@ -82,7 +83,7 @@ pub(crate) struct Audits {
 /// Where the files of a version are looked up that no lock names. Opened when it is first needed.
 pub(crate) struct Catalog<'a> {
     open: &'a dyn Fn(&Path) -> anyhow::Result<Index>,
-    opened: OnceCell<Option<(Index, tempfile::TempDir)>>,
+    opened: OnceCell<Option<(Index, Temporary)>>,
     run: &'a Run,
 }
 
@@ -92,13 +93,18 @@ impl<'a> Catalog<'a> {
         Self { open, opened: OnceCell::new(), run }
     }
 
+    /// In which run it is asked.
+    pub(crate) const fn run(&self) -> &Run {
+        self.run
+    }
+
     /// Nothing where nobody may be asked, or where it cannot be had, which is said once.
     fn index(&self) -> Option<&Index> {
         if self.run.connection == Connection::Offline {
             return None;
         }
         let opened = self.opened.get_or_init(|| {
-            let folder = tempfile::tempdir().map_err(anyhow::Error::from);
+            let folder = Temporary::new("audit").map_err(anyhow::Error::from);
             match folder.and_then(|folder| Ok(((self.open)(folder.path())?, folder))) {
                 Ok(opened) => Some(opened),
                 Err(error) => {
@@ -110,8 +116,13 @@ impl<'a> Catalog<'a> {
         opened.as_ref().map(|(index, _)| index)
     }
 
-    /// What a file installs, by the file: its bytes have the digest that was accepted.
+    /// What a file installs, by the file.
     fn record_of(&self, item: &Item) -> anyhow::Result<ArtifactDigest> {
+        self.wheel(item).map(|wheel| wheel.record_digest())
+    }
+
+    /// The file itself: its bytes have the digest that was accepted.
+    fn wheel(&self, item: &Item) -> anyhow::Result<Wheel> {
         let (Some((project, _)), Some(digest)) = (release(item), item.digest()) else {
             anyhow::bail!("nothing says which project it is of");
         };
@@ -119,7 +130,7 @@ impl<'a> Catalog<'a> {
         let files = index.project(&project)?;
         let file = files.into_iter().find(|file| file.digest == Some(digest));
         let file = file.ok_or_else(|| anyhow::anyhow!("the index does not have it"))?;
-        Ok(Wheel::read(&index.fetch(&file, digest, MAX_FILE)?)?.record_digest())
+        Ok(Wheel::read(&index.fetch(&file, digest, MAX_FILE)?)?)
     }
 }
 
@@ -185,6 +196,9 @@ fn find(
             (Some(sha256), Ok(record)) if there.contains(&record) => {
                 return Found::Matches { file: answer.item.name.clone(), sha256 };
             }
+            (Some(sha256), Ok(_)) if lies_here(answer.item, distribution, environment, catalog) => {
+                return Found::Matches { file: answer.item.name.clone(), sha256 };
+            }
             (_, Ok(_)) => compared = true,
             (_, Err(error)) => unread = Some(causes(error.as_ref())),
         }
@@ -196,12 +210,23 @@ fn find(
     if compared {
         return unknown(Exit::Refused, "what lies here is not what the accepted file installs");
     }
+    if answers.iter().any(|answer| answer.outcome == Outcome::Alarm) {
+        return unknown(
+            Exit::Alarm,
+            "it is proven that something is wrong with a file of this version, and none is accepted",
+        );
+    }
     // The mildest: trying again may help where one candidate is undecided.
     let undecided = answers.iter().any(|answer| answer.outcome == Outcome::Undecided);
     if undecided {
         return unknown(Exit::Undecided, "of no file of this version it is known whether it is accepted");
     }
     unknown(Exit::Refused, "no file of this version is accepted")
+}
+
+/// Whether the accepted file itself, where it can be had, installs what lies here: a wheel may keep its code in several places.
+fn lies_here(item: &Item, distribution: &Distribution, environment: &Environment, catalog: &Catalog<'_>) -> bool {
+    catalog.wheel(item).is_ok_and(|wheel| distribution.is_installed_from(&wheel.rows(), environment))
 }
 
 /// For each distribution the files that it could be.

@@ -14,6 +14,7 @@ use crate::{
     files::FileError,
     history::HistoryError,
     host,
+    index::IndexError,
     input::InputError,
     layers::{FetchError, LayerError},
     places::PlaceError,
@@ -164,6 +165,7 @@ fn known_kind(cause: &(dyn std::error::Error + 'static)) -> Option<&'static str>
         (cause.is::<LayerError>(), "policy"),
         (cause.is::<SignerError>(), "signer"),
         (cause.is::<BundleError>(), "attest-lock"),
+        (cause.is::<IndexError>(), "index"),
         (cause.is::<InputError>(), "input"),
         (cause.is::<PlaceError>(), "account"),
         (cause.is::<FileError>() || cause.is::<std::io::Error>(), "file"),
@@ -191,6 +193,9 @@ fn known(cause: &(dyn std::error::Error + 'static)) -> Option<(Exit, Option<Stri
     if let Some(layer) = cause.downcast_ref::<LayerError>() {
         return Some((of_layer(layer), layer.hint()));
     }
+    if let Some(index) = cause.downcast_ref::<IndexError>() {
+        return Some((of_index(index), index.hint()));
+    }
     if let Some(signer) = cause.downcast_ref::<SignerError>() {
         return Some((Exit::Usage, signer.hint()));
     }
@@ -217,6 +222,11 @@ const fn of_client(error: &ClientError) -> Exit {
         | ClientError::Busy { .. }
         | ClientError::Garbage { .. } => Exit::Undecided,
     }
+}
+
+/// An index that is down leaves the question open, as a log does; one that refuses us is configured wrongly.
+pub(crate) fn of_index(error: &IndexError) -> Exit {
+    if error.is_outage() { Exit::Undecided } else { Exit::Usage }
 }
 
 /// docs/TRUST.md 1.5: an older policy than was seen, and bytes that are not those of their pinned digest, are proof.
@@ -262,6 +272,18 @@ mod tests {
         assert_eq!(Exit::Undecided.worst(Exit::Refused), Exit::Refused);
         assert_eq!(Exit::Refused.worst(Exit::Undecided), Exit::Refused);
         assert_eq!(Exit::Pass.worst(Exit::Undecided), Exit::Undecided);
+    }
+
+    #[test]
+    fn an_index_that_is_down_is_undecided_wherever_it_is_asked_and_one_that_wants_a_login_is_not() {
+        for (status, exit) in
+            [(500, Exit::Undecided), (503, Exit::Undecided), (429, Exit::Undecided), (401, Exit::Usage)]
+        {
+            let status = reqwest::StatusCode::from_u16(status).unwrap();
+            let error = anyhow::Error::from(IndexError::Status { host: "h".to_owned(), status }).context("explaining");
+            assert_eq!((of(&error).0, kind(&error)), (exit, "index"), "{status}");
+            assert!(of(&error).1.is_some());
+        }
     }
 
     #[test]

@@ -20,15 +20,15 @@ pub(crate) use linux::{FewerCpus, step_back};
 pub(crate) use others::{FewerCpus, step_back};
 #[cfg(unix)]
 pub(crate) use unix::{
-    Ending, account, code_of, end_group, exchange, free, hand_on, home, inode, is_file_of, is_ours_alone, lead_group,
-    lock_folder, make_private, mode, path_of, private, read_exact_at, set_link_time, set_mode, symlink, sync_folder,
-    system_policy, user,
+    Ending, account, code_of, end_group, exchange, free, hand_on, hold_folder, home, inode, is_file_of, is_of_account,
+    is_ours_alone, lead_group, lock_folder, make_private, mode, path_of, private, read_exact_at, set_link_time,
+    set_mode, symlink, sync_folder, system_policy, try_hold_folder, user,
 };
 #[cfg(windows)]
 pub(crate) use windows::{
-    Ending, account, code_of, end_group, exchange, free, hand_on, home, inode, is_file_of, is_ours_alone, lead_group,
-    lock_folder, make_private, mode, path_of, private, read_exact_at, set_link_time, set_mode, symlink, sync_folder,
-    system_policy, user,
+    Ending, account, code_of, end_group, exchange, free, hand_on, hold_folder, home, inode, is_file_of, is_of_account,
+    is_ours_alone, lead_group, lock_folder, make_private, mode, path_of, private, read_exact_at, set_link_time,
+    set_mode, symlink, sync_folder, system_policy, try_hold_folder, user,
 };
 
 use crate::exit::{Exit, Failure};
@@ -40,6 +40,16 @@ pub(crate) enum Asked {
     Interrupt,
     /// SIGTERM, or Ctrl-Break: to us alone.
     Terminate,
+}
+
+impl Asked {
+    /// How a program ends that does as it is asked: 128 and the number of the signal.
+    pub(crate) const fn code(self) -> i32 {
+        match self {
+            Self::Interrupt => 130,
+            Self::Terminate => 143,
+        }
+    }
 }
 
 /// Rooms are made of Linux's namespaces.

@@ -14,14 +14,18 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use attest_core::artifact::{ArtifactDigest, ProjectName};
-use reqwest::blocking::{Client, ClientBuilder, RequestBuilder};
+use reqwest::blocking::{Client, ClientBuilder, RequestBuilder, Response};
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
-use reqwest::{Certificate, Proxy, Url};
+use reqwest::{Certificate, Proxy, StatusCode, Url};
 use serde::Deserialize;
 
-use self::netrc::Netrc;
+use self::{
+    keyring::{Keyring, Login, Sought},
+    netrc::Netrc,
+};
 use crate::pip::Settings;
 
+pub(crate) mod keyring;
 pub(crate) mod netrc;
 mod serials;
 
@@ -53,6 +57,39 @@ pub(crate) struct IndexFile {
 #[error("expected the index to have {}, found that it does not", .0.as_str())]
 pub(crate) struct NoSuchProject(ProjectName);
 
+/// An index, or a host that it leads to, that gives nothing. Says hosts, never URLs: those may hold credentials.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum IndexError {
+    #[error("expected an answer of the index at {host}")]
+    Unreachable { host: String, source: reqwest::Error },
+    #[error("expected the index at {host} to answer, found status {status}")]
+    Status { host: String, status: StatusCode },
+}
+
+impl IndexError {
+    /// Whether trying again may help: nobody answers, or somebody says that it is not the question's fault.
+    pub(crate) fn is_outage(&self) -> bool {
+        match self {
+            Self::Unreachable { source, .. } => !source.is_builder(),
+            Self::Status { status, .. } => {
+                status.is_server_error()
+                    || matches!(*status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT)
+            }
+        }
+    }
+
+    /// The next step.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            _ if self.is_outage() => Some("try again when it is back: nothing was decided".to_owned()),
+            Self::Status { status: StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, .. } => {
+                Some("it wants a login: in its URL, in netrc, or with pip's keyring-provider = subprocess".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
 /// An answer of an index.
 struct Page {
     host: String,
@@ -68,6 +105,8 @@ struct Page {
 pub(crate) struct Index {
     client: Client,
     roots: Vec<Url>,
+    /// For each root what a keyring has.
+    sought: Vec<Sought>,
     netrc: Netrc,
     files: PathBuf,
     pages: Mutex<HashMap<ProjectName, Vec<IndexFile>>>,
@@ -79,7 +118,10 @@ impl Index {
         let roots = settings.index_urls().map(|url| root(url, &settings.trusted_hosts));
         let roots: Vec<Url> = roots.collect::<Result<_, _>>()?;
         let netrc = Netrc::of_account();
-        Ok(Self { client: client(settings, &roots)?, roots, netrc, files: files.to_owned(), pages: Mutex::default() })
+        let keyring = Keyring::configured(settings);
+        let sought = roots.iter().map(|root| Sought::new(keyring.clone(), root)).collect();
+        let (client, files) = (client(settings, &roots)?, files.to_owned());
+        Ok(Self { client, roots, sought, netrc, files, pages: Mutex::default() })
     }
 
     /// All files of a project, in the index's order. A project that no index has is an error.
@@ -102,6 +144,14 @@ impl Index {
         Err(NoSuchProject(project.clone()).into())
     }
 
+    /// Whether all of the indexes answer at all, whatever they say.
+    pub(crate) fn is_up(&self) -> Result<(), IndexError> {
+        self.roots.iter().try_for_each(|root| {
+            let answer = self.ask(root, Some(ACCEPTED))?;
+            succeeded(&answer).or_else(|error| if error.is_outage() { Err(error) } else { Ok(()) })
+        })
+    }
+
     /// Of the indexes, in pip's order: what may be shown of them.
     pub(crate) fn hosts(&self) -> impl Iterator<Item = String> {
         self.roots.iter().map(|root| root.host_str().unwrap_or_default().to_owned())
@@ -116,7 +166,7 @@ impl Index {
     }
 
     fn page(&self, root: &Url, project: &ProjectName) -> anyhow::Result<Option<Vec<IndexFile>>> {
-        let Some(page) = self.page_at(root, root.join(&format!("{}/", project.as_str()))?, MAX_PAGE)? else {
+        let Some(page) = self.page_at(root, &root.join(&format!("{}/", project.as_str()))?, MAX_PAGE)? else {
             return Ok(None);
         };
         let Page { host, json, body, base } = page;
@@ -125,19 +175,13 @@ impl Index {
     }
 
     /// A page of an index; nothing where it has none.
-    fn page_at(&self, root: &Url, url: Url, limit: u64) -> anyhow::Result<Option<Page>> {
+    fn page_at(&self, root: &Url, url: &Url, limit: u64) -> anyhow::Result<Option<Page>> {
         let host = url.host_str().unwrap_or_default().to_owned();
-        // `without_url`: the URL may hold credentials.
-        let response = self.get(url).header(ACCEPT, ACCEPTED).send().map_err(reqwest::Error::without_url);
-        let mut response = response.with_context(|| format!("expected an answer of the index at {host}"))?;
+        let mut response = self.ask(url, Some(ACCEPTED))?;
         if matches!(response.status().as_u16(), 404 | 410) {
             return Ok(None);
         }
-        ensure!(
-            response.status().is_success(),
-            "expected the index at {host} to answer, found status {}",
-            response.status()
-        );
+        succeeded(&response)?;
         let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let json = kind.starts_with("application/vnd.pypi.simple.v1+json");
         ensure!(json || kind.contains("html"), "expected a page of the index at {host}, found {kind:?}");
@@ -177,11 +221,11 @@ impl Index {
     /// The same; nothing where there is no such file.
     pub(crate) fn web_if_there(&self, url: &Url, limit: u64) -> anyhow::Result<Option<Vec<u8>>> {
         ensure!(matches!(url.scheme(), "http" | "https"), "expected an address over HTTP, found {}", url.scheme());
-        let mut response = self.get(url.clone()).send().map_err(reqwest::Error::without_url)?;
+        let mut response = self.ask(url, None)?;
         if matches!(response.status().as_u16(), 404 | 410) {
             return Ok(None);
         }
-        ensure!(response.status().is_success(), "found status {}", response.status());
+        succeeded(&response)?;
         let led = response.url();
         ensure!(!is_led_away(url, led), "expected {url} to stay on https, found that it leads to {led}");
         let mut bytes = Vec::new();
@@ -231,11 +275,33 @@ impl Index {
         Ok(())
     }
 
+    /// Asks, and once more with what the user's keyring has for the index, where that wants a login.
+    fn ask(&self, url: &Url, accept: Option<&str>) -> Result<Response, IndexError> {
+        let homes = || self.roots.iter().zip(&self.sought).filter(|(root, _)| is_home(root, url));
+        let sought = || homes().map(|(_, sought)| sought);
+        let send = |request: RequestBuilder| {
+            let request = accept.into_iter().fold(request, |request, kind| request.header(ACCEPT, kind));
+            let host = || url.host_str().unwrap_or_default().to_owned();
+            // `without_url`: the URL may hold credentials.
+            request.send().map_err(|source| IndexError::Unreachable { host: host(), source: source.without_url() })
+        };
+        let with = |login: Login| send(self.client.get(url.clone()).basic_auth(login.user, Some(login.password)));
+        if let Some(login) = sought().find_map(Sought::known).or_else(|| sought().find_map(Sought::at_once)) {
+            return with(login);
+        }
+        let response = send(self.get(url.clone()))?;
+        if response.status() == StatusCode::UNAUTHORIZED
+            && let Some(login) = sought().find_map(Sought::login)
+        {
+            return with(login);
+        }
+        Ok(response)
+    }
+
     /// A request with the index's credentials, where the URL is on the index's own host, as pip does it; otherwise with
     /// those that the user's netrc has for the host, where nobody on the way can read them.
     fn get(&self, mut url: Url) -> RequestBuilder {
-        let same = |root: &&Url| (root.scheme(), root.host(), root.port()) == (url.scheme(), url.host(), url.port());
-        let root = self.roots.iter().filter(same).find(|root| !root.username().is_empty());
+        let root = self.roots.iter().filter(|root| is_home(root, &url)).find(|root| !root.username().is_empty());
         if let Some(root) = root.filter(|_| url.username().is_empty()) {
             // Neither fails on a URL with a host, and `same` has seen one.
             let _ = url.set_username(root.username());
@@ -260,13 +326,21 @@ impl Index {
 
     fn read(&self, url: &Url, limit: u64) -> anyhow::Result<Vec<u8>> {
         ensure!(matches!(url.scheme(), "http" | "https"), "expected a file over HTTP, found {}", url.scheme());
-        let mut response = self.get(url.clone()).send().map_err(reqwest::Error::without_url)?;
-        ensure!(response.status().is_success(), "found status {}", response.status());
+        let mut response = self.ask(url, None)?;
+        succeeded(&response)?;
         let mut bytes = Vec::new();
         response.by_ref().take(limit + 1).read_to_end(&mut bytes)?;
         ensure!(bytes.len() as u64 <= limit, "expected at most {limit} bytes");
         Ok(bytes)
     }
+}
+
+fn succeeded(response: &Response) -> Result<(), IndexError> {
+    if response.status().is_success() {
+        return Ok(());
+    }
+    let host = response.url().host_str().unwrap_or_default().to_owned();
+    Err(IndexError::Status { host, status: response.status() })
 }
 
 /// As pip has it: a digest is worth what the connection is worth that it came over, so HTTPS, this very machine, or a
@@ -283,6 +357,28 @@ pub(crate) fn root(url: &str, trusted_hosts: &[String]) -> anyhow::Result<Url> {
         url.scheme()
     );
     Ok(url)
+}
+
+/// Whether a URL is at an index's own host.
+fn is_home(root: &Url, url: &Url) -> bool {
+    (root.scheme(), root.host(), root.port()) == (url.scheme(), url.host(), url.port())
+}
+
+/// Percent-decoded, once.
+pub(crate) fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        let hex = (first == b'%').then(|| tail.get(..2)).flatten().and_then(|hex| std::str::from_utf8(hex).ok());
+        if let Some(byte) = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            bytes.push(byte);
+            rest = &tail[2..];
+        } else {
+            bytes.push(first);
+            rest = tail;
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Whether somebody can sit in front of where a redirect leads, and could not in front of where it was.

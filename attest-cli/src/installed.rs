@@ -170,7 +170,7 @@ impl Distribution {
     /// enough. Whether the files are those of the rows is what [`check()`] finds out.
     ///
     /// Installers lay `.data/purelib` and `.data/platlib` out where everything else is, and no row says what came from there. A
-    /// wheel has all of its code in one place, so there are three readings; each is bound by a digest of all rows.
+    /// wheel mostly has all of its code in one place, so there are three readings; each is bound by a digest of all rows.
     pub(crate) fn record_digests(&self, environment: &Environment) -> Vec<ArtifactDigest> {
         let Some(stem) = self.info.file_name().and_then(|name| name.to_str()?.strip_suffix(".dist-info")) else {
             return Vec::new();
@@ -186,6 +186,20 @@ impl Distribution {
             record_digest(&rows).sha256
         };
         vec![record_digest(&rows).sha256, moved("purelib"), moved("platlib")]
+    }
+
+    /// Whether a wheel with these files installs exactly what lies here: for one that has code in several places at once,
+    /// which no digest of a wheel's rows can be compared with. Where two of its files go to one place, nothing is shown.
+    pub(crate) fn is_installed_from(&self, files: &[(String, ArtifactDigest, u64)], environment: &Environment) -> bool {
+        let stem = self.info.file_name().and_then(|name| name.to_str()?.strip_suffix(".dist-info"));
+        let Some(mut there) = stem.and_then(|stem| self.wheel_rows(stem, environment)) else { return false };
+        let laid_out =
+            |(path, sha256, size): &(String, ArtifactDigest, u64)| (laid_out(path).to_owned(), *sha256, *size);
+        let mut files: Vec<_> = files.iter().map(laid_out).collect();
+        there.sort();
+        files.sort();
+        let unique = files.windows(2).all(|pair| pair[0].0 != pair[1].0);
+        unique && there == files
     }
 
     /// Path in the wheel, digest and size of every row that came with it.
@@ -228,6 +242,13 @@ impl Distribution {
             None => InWheel::As(format!("{stem}.data/data/{below}")),
         }
     }
+}
+
+/// Where installers put a file of a wheel, as rows of other files say it: code has one place, whatever it is kept in.
+fn laid_out(path: &str) -> &str {
+    let code = path.split_once(".data/").filter(|(top, _)| !top.contains('/')).map(|(_, rest)| rest);
+    let code = code.and_then(|rest| rest.strip_prefix("purelib/").or_else(|| rest.strip_prefix("platlib/")));
+    code.unwrap_or(path)
 }
 
 /// What an installed file was called in the wheel.

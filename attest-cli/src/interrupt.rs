@@ -1,31 +1,63 @@
-//! Ctrl-C and SIGTERM: remembered, so that whoever runs children ends them, and temporary folders are removed.
+//! Ctrl-C and SIGTERM: what ends the program, and what is done before that.
+//!
+//! A program that made a temporary folder takes it away and ends ([`clean_up`]). One that has more to bring to an end only
+//! remembers the first signal ([`watch`]), or answers signals itself for a while ([`answer`]).
 
 use std::io;
+use std::process;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use crate::host::Ending;
+use crate::host::{Asked, Ending};
+use crate::temporary;
 
 static REQUESTED: AtomicBool = AtomicBool::new(false);
+/// The first signal is remembered.
+static WATCHED: AtomicBool = AtomicBool::new(false);
+/// Somebody answers signals.
+static ANSWERED: AtomicBool = AtomicBool::new(false);
+
+/// From now on a signal ends the program only after its temporary folders are gone.
+pub(crate) fn clean_up() -> io::Result<()> {
+    static LISTENS: Mutex<bool> = Mutex::new(false);
+    let mut listens = LISTENS.lock().unwrap_or_else(PoisonError::into_inner);
+    if !*listens {
+        listen()?;
+        *listens = true;
+    }
+    Ok(())
+}
 
 /// From now on the first signal is only remembered. A second one ends the program at once.
 pub(crate) fn watch() -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-    let mut ending = {
-        let _inside = runtime.enter();
-        Ending::watch()?
-    };
-    thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        runtime.block_on(async {
-            loop {
-                let _asked = ending.next().await;
-                if REQUESTED.swap(true, Ordering::SeqCst) {
-                    std::process::exit(130);
-                }
-            }
-        });
-    })?;
-    Ok(())
+    WATCHED.store(true, Ordering::SeqCst);
+    clean_up()
+}
+
+/// Signals are for the caller, until what is returned is dropped. Inside of a runtime.
+pub(crate) fn answer() -> io::Result<Answering> {
+    let ending = Ending::watch()?;
+    ANSWERED.store(true, Ordering::SeqCst);
+    Ok(Answering(ending))
+}
+
+/// Who answers signals.
+#[derive(Debug)]
+pub(crate) struct Answering(Ending);
+
+impl Answering {
+    /// The next one.
+    pub(crate) async fn next(&mut self) -> Asked {
+        self.0.next().await
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        ANSWERED.store(false, Ordering::SeqCst);
+    }
 }
 
 /// Asks ourselves to end, as a signal would.
@@ -36,4 +68,25 @@ pub(crate) fn request() {
 /// Whether somebody asked us to end.
 pub(crate) fn requested() -> bool {
     REQUESTED.load(Ordering::SeqCst)
+}
+
+fn listen() -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let mut ending = {
+        let _inside = runtime.enter();
+        Ending::watch()?
+    };
+    thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        runtime.block_on(async {
+            loop {
+                let asked = ending.next().await;
+                let is_first = WATCHED.load(Ordering::SeqCst) && !REQUESTED.swap(true, Ordering::SeqCst);
+                if !is_first && !ANSWERED.load(Ordering::SeqCst) {
+                    temporary::remove_all();
+                    process::exit(asked.code());
+                }
+            }
+        });
+    })?;
+    Ok(())
 }

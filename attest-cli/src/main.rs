@@ -42,6 +42,7 @@ mod run;
 mod sandbox;
 mod signer;
 mod snapshot;
+mod temporary;
 mod until;
 mod watch;
 mod wheels;

@@ -52,6 +52,8 @@ pub(crate) struct Settings {
     pub(crate) proxy: Option<String>,
     /// Seconds.
     pub(crate) timeout: f64,
+    /// Where pip asks for passwords, from pip 23.1 on.
+    pub(crate) keyring_provider: Option<String>,
     /// Hosts that need no certificate.
     pub(crate) trusted_hosts: Vec<String>,
     /// What wheels this machine takes, `py3-none-any`, best first.
@@ -73,6 +75,7 @@ impl Settings {
             client_cert: None,
             proxy: None,
             timeout: 15.0,
+            keyring_provider: None,
             trusted_hosts: Vec::new(),
             tags: Vec::new().into(),
             interpreter,

@@ -23,11 +23,8 @@ use crate::host;
 use crate::interrupt;
 use crate::pip::Interpreter;
 
-pub(crate) mod folder;
 pub(crate) mod load;
 mod mounts;
-
-pub(crate) use folder::RoomFolder;
 
 /// Where the room's own folder is inside.
 pub(crate) const BUILD: &str = "/build";

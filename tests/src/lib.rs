@@ -36,6 +36,7 @@ pub mod forge;
 pub mod gnupg;
 pub mod http;
 pub mod index;
+pub mod keyring;
 pub mod load;
 pub mod loop_disk;
 pub mod policy;

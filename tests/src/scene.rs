@@ -13,6 +13,9 @@ use tempfile::TempDir;
 
 use crate::{command, programs::Programs, server::Server};
 
+/// Where programs put what is temporary.
+const TEMPORARY: &str = "tmp";
+
 /// Removed with everything in it when dropped.
 #[derive(Debug)]
 pub struct Scene {
@@ -59,12 +62,25 @@ impl Scene {
     /// When the build fails or there is no temporary folder.
     pub fn new() -> Result<Self> {
         let programs = Programs::build()?;
-        Ok(Self { folder: tempfile::Builder::new().prefix("attest").tempdir()?, programs })
+        let folder = tempfile::Builder::new().prefix("attest").tempdir()?;
+        fs::create_dir(folder.path().join(TEMPORARY))?;
+        Ok(Self { folder, programs })
     }
 
     /// A path in the folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// Names of the temporary folders that attest has here at the moment.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    pub fn temporary(&self) -> Result<Vec<String>> {
+        let names =
+            fs::read_dir(self.path(TEMPORARY))?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+        let names = names.collect::<Result<Vec<String>>>()?;
+        Ok(names.into_iter().filter(|name| name.starts_with("attest-")).collect())
     }
 
     /// The programs that run here.
@@ -113,6 +129,8 @@ impl Scene {
         {
             command.env("PIP_CONFIG_FILE", config);
         }
+        // What a program that was killed leaves goes with the scene.
+        command.env("TMPDIR", self.path(TEMPORARY));
         command.env("XDG_CONFIG_HOME", self.path("config"));
         command.env("XDG_CACHE_HOME", self.path("cache"));
         command.env("NO_COLOR", "1").env_remove("VIRTUAL_ENV").env_remove("PYTHONPATH");

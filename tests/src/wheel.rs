@@ -52,17 +52,27 @@ impl Wheel {
     /// # Errors
     /// When project, version and tag make no wheel name.
     pub fn tagged(project: &str, version: &str, tag: &str, source: &str, requires: &[&str]) -> Result<Self> {
+        Self::made(project, version, tag, &[(&format!("{project}.py"), source)], requires)
+    }
+
+    /// A pure wheel with these files, by path in the wheel.
+    ///
+    /// # Errors
+    /// When project and version make no wheel name.
+    pub fn holding(project: &str, version: &str, files: &[(&str, &str)]) -> Result<Self> {
+        Self::made(project, version, "py3-none-any", files, &[])
+    }
+
+    fn made(project: &str, version: &str, tag: &str, code: &[(&str, &str)], requires: &[&str]) -> Result<Self> {
         let info = format!("{project}-{version}.dist-info");
         let mut metadata = format!("Metadata-Version: 2.1\nName: {project}\nVersion: {version}\n");
         for requirement in requires {
             writeln!(metadata, "Requires-Dist: {requirement}")?;
         }
         let tags = format!("Wheel-Version: 1.0\nGenerator: attest-tests (1)\nRoot-Is-Purelib: true\nTag: {tag}\n");
-        let files = [
-            (format!("{project}.py"), source.to_owned()),
-            (format!("{info}/METADATA"), metadata.clone()),
-            (format!("{info}/WHEEL"), tags),
-        ];
+        let mut files: Vec<(String, String)> =
+            code.iter().map(|(path, content)| ((*path).to_owned(), (*content).to_owned())).collect();
+        files.extend([(format!("{info}/METADATA"), metadata.clone()), (format!("{info}/WHEEL"), tags)]);
         let (mut record, mut rows) = (String::new(), Vec::new());
         let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
         for (path, content) in &files {

@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
+use attest_core::artifact::ArtifactDigest;
 use attest_tests::{
     clients::{self, Client},
     command::{self, Outcome},
@@ -15,6 +16,7 @@ use attest_tests::{
     tool,
     wheel::{Index, Wheel},
 };
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::Value;
 
 /// An environment with a wheel that was accepted.
@@ -27,13 +29,16 @@ struct Place {
 
 impl Place {
     fn new(client: Client) -> Result<Option<Self>> {
+        Self::with(client, Wheel::new("gated", "1.0", "GOOD = True\n")?)
+    }
+
+    fn with(client: Client, good: Wheel) -> Result<Option<Self>> {
         let quorum = Quorum::new()?;
         let (folder, program) = (quorum.scene.path("env"), clients::get(client)?);
         let (Some(program), Some(python)) = (program, clients::environment(client, &folder)?) else {
             return Ok(None);
         };
         let site = clients::site_packages(&folder)?;
-        let good = Wheel::new("gated", "1.0", "GOOD = True\n")?;
         let unknown = Wheel::new("unknown", "1.0", "")?;
         quorum.vote(&[&quorum.alice, &quorum.carol], &good)?;
         quorum.write_policy()?;
@@ -90,6 +95,27 @@ fn what_is_installed_from_an_accepted_wheel_is_shown_to_be_that_wheel() -> Resul
         let document: Value = serde_json::from_str(&place.audit(&["lock.txt", "--output-format", "json"])?.stdout)?;
         ensure!(document["packages"][0]["outcome"] == "matched" && document["summary"]["matched"] == 1, "{document}");
         ensure!(place.index.requests().is_empty(), "with a lock the index is not asked");
+    }
+    Ok(())
+}
+
+/// No row says which of it came from where.
+#[test]
+fn code_that_a_wheel_keeps_in_two_places_is_known_by_the_accepted_file_itself() -> Result<()> {
+    for client in [Client::Pip26, Client::Uv013] {
+        let files = [("gated.py", "GOOD = True\n"), ("gated-1.0.data/purelib/more/gated.py", "MORE = True\n")];
+        let Some(place) = Place::with(client, Wheel::holding("gated", "1.0", &files)?)? else { continue };
+        place.audit(&[])?.expect(0)?.expect_words("1 package audited: 1 ok")?;
+        // Whoever changes a file and its row is found all the same.
+        let (module, record) = (place.site.join("more/gated.py"), place.site.join("gated-1.0.dist-info/RECORD"));
+        let hash = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(ArtifactDigest::of(bytes).as_bytes());
+        let (honest, evil) = (fs::read(&module)?, b"MORE = None\n");
+        let rows = fs::read_to_string(&record)?;
+        ensure!(rows.contains(&hash(&honest)), "{rows}");
+        fs::write(&module, evil)?;
+        let size = |bytes: &[u8]| format!("{},{}", hash(bytes), bytes.len());
+        fs::write(&record, rows.replace(&size(&honest), &size(evil)))?;
+        place.audit(&[])?.expect(1)?.expect_words("what lies here is not what the accepted file installs")?;
     }
     Ok(())
 }

@@ -376,16 +376,54 @@ fn of_several_wheels_that_fit_only_accepted_ones_may_be_taken() -> Result<()> {
     let shop = Shop::new()?;
     let preferred = Wheel::tagged("gated", "1.0", "1-py3-none-any", "GOOD = False\n", &[])?;
     shop.index.add(&preferred);
+    shop.each(|buyer| {
+        let outcome = buyer.install(&["gated"])?.expect(0)?;
+        outcome.expect_words("gated-1.0-1-py3-none-any.whl fits here and is not accepted")?;
+        let module = fs::read_to_string(clients::site_packages(&buyer.folder)?.join("gated.py"))?;
+        ensure!(module.contains("True"), "the accepted one is there");
+        Ok(())
+    })
+}
+
+#[test]
+fn an_older_version_that_would_pass_is_named_and_never_taken_instead() -> Result<()> {
+    let shop = Shop::new()?;
+    shop.index.add(&Wheel::new("gated", "2.0", "GOOD = False\n")?);
     shop.newest(|buyer| {
-        let outcome = buyer.install(&["gated"])?;
-        if buyer.is_uv() {
-            outcome.expect(0)?.expect_words("gated-1.0-1-py3-none-any.whl fits here and is not accepted")?;
-            let module = fs::read_to_string(clients::site_packages(&buyer.folder)?.join("gated.py"))?;
-            ensure!(module.contains("True"), "the accepted one is there");
-            return Ok(());
-        }
-        // pip says which one it takes, and that one is refused.
-        buyer.refused(&outcome.expect(1)?)
+        let outcome =
+            buyer.install(&["gated"])?.expect(1)?.expect_words("1 other version of gated would pass: 1.0;")?;
+        buyer.refused(&outcome)?;
+        buyer.install(&["gated==1.0"])?.expect(0)?;
+        Ok(())
+    })
+}
+
+#[test]
+fn a_wheel_with_an_alarm_is_not_gone_around() -> Result<()> {
+    let shop = Shop::new()?;
+    let quorum = &shop.quorum;
+    let preferred = Wheel::tagged("gated", "1.0", "1-py3-none-any", "GOOD = False\n", &[])?;
+    quorum.vote(&[&quorum.alice, &quorum.carol], &preferred)?;
+    let vote = quorum.carol.vote_on(preferred.subject(), preferred.record_digest())?;
+    for who in [&quorum.bob, &quorum.carol] {
+        let build = Forge::build_of(&preferred.subject().name);
+        quorum.submit(&who.contradiction(preferred.subject(), build, vote.statement_id())?)?;
+    }
+    shop.index.add(&preferred);
+    shop.newest(|buyer| buyer.refused(&buyer.install(&["gated"])?.expect(4)?))
+}
+
+#[test]
+fn an_index_that_is_down_is_undecided_and_one_that_has_nothing_is_not() -> Result<()> {
+    let shop = Shop::new()?;
+    shop.newest(|buyer| {
+        buyer.install(&["no-such-project"])?.expect(2)?;
+        let mut down = buyer.command(&["gated"]);
+        // Nobody listens there.
+        buyer.prepare(&mut down, "http://127.0.0.1:9/simple/");
+        down.env("UV_HTTP_RETRIES", "0").env("PIP_RETRIES", "0");
+        buyer
+            .refused(&command::run(&mut down)?.expect(3)?.expect_words("expected an answer of the index at 127.0.0.1")?)
     })
 }
 

@@ -155,3 +155,32 @@ fn pip_installs_from_a_pruned_pylock() -> Result<()> {
     project.attest(&["verify", "pylock.toml", "--locked"])?.expect(0)?;
     project.nothing_was_built()
 }
+
+/// Its hashes have no names: whatever the index has of a version may be installed.
+#[test]
+fn a_lock_that_pipenv_wrote_passes_where_every_file_of_it_does() -> Result<()> {
+    let Some(program) = clients::pinned("pipenv", "2026.10.3")? else { return Ok(()) };
+    let quorum = Quorum::new()?;
+    let (gated, plain) = (Wheel::requiring("gated", "1.0", "", &["plain==2.0"])?, Wheel::new("plain", "2.0", "")?);
+    for wheel in [&gated, &plain] {
+        quorum.vote(&[&quorum.alice, &quorum.carol], wheel)?;
+    }
+    quorum.write_policy()?;
+    let index = Index::serve(&[(&gated).into(), (&plain).into()])?;
+    let scene = &quorum.scene;
+    let source = format!("[[source]]\nname = \"local\"\nurl = \"{}\"\nverify_ssl = false\n", index.url());
+    scene.write("Pipfile", format!("{source}\n[packages]\ngated = \"==1.0\"\n"))?;
+    let pipenv = |arguments: &[&str]| {
+        let mut pipenv = scene.plain(Command::new(&program));
+        pipenv.args(arguments).env("PIPENV_VENV_IN_PROJECT", "1").env("PIPENV_CACHE_DIR", scene.path("pipenv"));
+        command::run(pipenv.env("PIPENV_IGNORE_VIRTUALENVS", "1").env("NO_PROXY", "127.0.0.1"))
+    };
+    pipenv(&["lock"])?.expect(0)?;
+    let verify = || command::run(&mut quorum.verification("Pipfile.lock"));
+    verify()?.expect(0)?;
+    pipenv(&["sync"])?.expect(0)?;
+    index.add(&Wheel::tagged("plain", "2.0", "1-py3-none-any", "EVIL = True\n", &[])?);
+    pipenv(&["lock"])?.expect(0)?;
+    verify()?.expect(1)?.expect_words("plain")?;
+    Ok(())
+}

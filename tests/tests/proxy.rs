@@ -12,6 +12,7 @@ use attest_core::artifact::ArtifactDigest;
 use attest_tests::{
     command,
     index::{Fault, Form, Index, Metadata},
+    keyring::{self, Keyring},
     quorum::Quorum,
     server::Server,
     wheel::{Offered, Wheel},
@@ -509,5 +510,76 @@ fn a_signal_reaches_the_command_and_its_end_is_waited_for() -> Result<()> {
         command::run(Command::new("kill").args([signal, &around.pid().to_string()]))?.expect(0)?;
         ensure!(around.wait()?.code() == Some(7), "the command's own end: {}", around.log());
     }
+    Ok(())
+}
+
+#[test]
+fn a_proxy_leaves_nothing_behind_and_takes_away_what_a_killed_one_left() -> Result<()> {
+    let stand = Stand::new()?;
+    let left = || stand.quorum.scene.temporary();
+    let end = |proxy: &mut Server, signal: &str| -> Result<Option<i32>> {
+        command::run(Command::new("kill").args([signal, &proxy.pid().to_string()]))?.expect(0)?;
+        Ok(proxy.wait()?.code())
+    };
+    for signal in ["-TERM", "-INT"] {
+        let mut proxy = stand.proxy(&[])?;
+        ensure!(get(&proxy, &path_of(&stand.good))?.status().contains(" 200 ") && left()?.len() == 1, "{:?}", left()?);
+        ensure!(end(&mut proxy, signal)? == Some(0) && left()?.is_empty(), "{signal}: {:?}", left()?);
+    }
+    // Nobody can tidy up after that, until the next one starts. What is alive keeps what it has.
+    stand.proxy(&[])?.kill()?;
+    let dead = left()?;
+    ensure!(dead.len() == 1, "{dead:?}");
+    let (mut first, mut second) = (stand.proxy(&[])?, stand.proxy(&[])?);
+    ensure!(left()?.len() == 2 && !left()?.contains(&dead[0]), "{:?}", left()?);
+    ensure!(get(&first, &path_of(&stand.good))?.body == stand.good.bytes(), "its files are still there");
+    ensure!(end(&mut first, "-TERM")? == Some(0) && end(&mut second, "-TERM")? == Some(0) && left()?.is_empty());
+    // Around a command: however that ends.
+    for (command, code) in [("exit 0", 0), ("exit 5", 5), ("kill -KILL $$", 137)] {
+        let mut around = stand.quorum.scene.attest();
+        around.args(["proxy", "--policy", "policy.toml", "--python", "/nonexistent"]);
+        around.args(["--index", &format!("main={}", stand.index.url()), "--", "sh", "-c", command]);
+        command::run(&mut around)?.expect(code)?;
+        ensure!(left()?.is_empty(), "{command}: {:?}", left()?);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_keyring_is_asked_for_the_index_alone_and_only_where_the_user_says_so() -> Result<()> {
+    let stand = Stand::new()?;
+    stand.index.require(keyring::USER, keyring::SECRET);
+    let scene = &stand.quorum.scene;
+    let url = stand.index.url();
+    let keyring = Keyring::new(scene, &url)?;
+    let proxy = |index: &str, variable: Option<(&str, &str)>| -> Result<Server> {
+        let mut proxy = scene.attest();
+        proxy.args(["-v", "proxy", "--policy", "policy.toml", "--listen", "127.0.0.1:0", "--python", "/nonexistent"]);
+        proxy.env("PATH", keyring.path(None)?).env("NETRC", "/nonexistent").envs(variable);
+        Server::spawn(proxy.args(["--index", &format!("main={index}")]))
+    };
+    // Who did not say so is not surprised by a program that opens the keyring.
+    let without = proxy(&url, None)?;
+    ensure!(!get(&without, "/simple/gated/")?.status().contains(" 200 ") && keyring.asked().is_empty());
+    let named = url.replace("http://", "http://ann@");
+    for (index, variable) in
+        [(&url, ("PIP_KEYRING_PROVIDER", "subprocess")), (&named, ("UV_KEYRING_PROVIDER", "subprocess"))]
+    {
+        let proxy = proxy(index, Some(variable))?;
+        ensure!(names(&proxy, "gated")? == [stand.good.name()], "{variable:?}: {}", proxy.log());
+        ensure!(get(&proxy, &path_of(&stand.good))?.body == stand.good.bytes(), "{variable:?}");
+        let asked = keyring.asked();
+        ensure!(asked.len() == 1 && !asked[0].contains(keyring::SECRET), "{asked:?}");
+        ensure!(!proxy.log().contains(keyring::SECRET), "{}", proxy.log());
+    }
+    // A file host that asks for a login is no index of ours.
+    let elsewhere = Index::serve(&[(&stand.good).into()])?;
+    elsewhere.require(keyring::USER, keyring::SECRET);
+    let there = format!("{}../files/{}", elsewhere.url(), stand.good.name());
+    stand.index.break_it(stand.good.name(), Fault::Redirect(there));
+    let proxy = proxy(&url, Some(("PIP_KEYRING_PROVIDER", "subprocess")))?;
+    ensure!(!get(&proxy, &path_of(&stand.good))?.status().contains(" 200 "), "nobody knows a password for it");
+    ensure!(elsewhere.requests().iter().all(|asked| asked.header("authorization").is_none()), "nor is one sent");
+    ensure!(keyring.asked().len() == 1);
     Ok(())
 }

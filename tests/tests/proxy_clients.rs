@@ -12,6 +12,7 @@ use attest_tests::{
     command::{self, Outcome},
     forge::Forge,
     index::{Fault, Form, Index, Metadata},
+    keyring::{self, Keyring},
     quorum::Quorum,
     server::Server,
     wheel::{Offered, Wheel},
@@ -331,6 +332,46 @@ fn what_was_there_already_and_is_not_what_was_verified_is_exit_3() -> Result<()>
         // A file that was changed is told from one that never was the right one.
         std::fs::write(site.join("good.py"), "GOOD = None\n")?;
         by(&["needy"])?.expect(3)?.expect_words("good 1.0 (its files are not what its RECORD says)")?;
+        by(&[again, "needy"])?.expect(0)?;
+        // What two groups contradict is an alarm, also where the installer had nothing to ask about it.
+        let vote = play.quorum.carol.vote_on(good.subject(), good.record_digest())?;
+        for who in [&play.quorum.bob, &play.quorum.carol] {
+            let build = Forge::build_of(&good.subject().name);
+            play.quorum.submit(&who.contradiction(good.subject(), build, vote.statement_id())?)?;
+        }
+        by(&["good==1.0"])?.expect(4)?.expect_words("good 1.0: its files are contradicted by two groups")?;
+    }
+    Ok(())
+}
+
+/// The keyring's program, as both installers ask it; the proxy asks for itself.
+#[test]
+fn an_index_that_wants_a_password_is_asked_with_the_one_in_the_keyring() -> Result<()> {
+    for client in [Client::Pip23, Client::Pip26, Client::Uv012, Client::Uv013] {
+        let Some(play) = Play::new(client)? else { continue };
+        let good = Wheel::new("good", "1.0", "GOOD = True\n")?;
+        play.passing(&good)?;
+        play.index.require(keyring::USER, keyring::SECRET);
+        let keyring = Keyring::new(&play.quorum.scene, &play.index.url())?;
+        let (program, python) = (play.program.display().to_string(), play.python.display().to_string());
+        let install: &[&str] = if client.program() == "pip" {
+            &[&python, "-m", "pip", "install"]
+        } else {
+            &[&program, "pip", "install", "--python", &python]
+        };
+        let by = |words: &[&str]| -> Result<Outcome> {
+            let mut proxy = play.quorum.scene.attest();
+            proxy.args(["-v", "proxy", "--policy", "policy.toml", "--python", "/nonexistent"]);
+            proxy.args(["--index", &format!("main={}", play.index.url()), "--"]).args(install).args(words);
+            proxy.env("VIRTUAL_ENV", play.quorum.scene.path("venv")).env("PIP_DISABLE_PIP_VERSION_CHECK", "1");
+            proxy.env("PATH", keyring.path(None)?).env("UV_CACHE_DIR", play.quorum.scene.path("uv"));
+            command::run(&mut proxy)
+        };
+        let without = by(&["good"])?;
+        ensure!(without.code() != Some(0) && keyring.asked().is_empty(), "{}", without.text());
+        let outcome = by(&["--keyring-provider", "subprocess", "good"])?.expect(0)?;
+        ensure!(!outcome.text().contains(keyring::SECRET), "{}", outcome.text());
+        ensure!(keyring.asked().len() == 1 && play.version("good")?.as_deref() == Some("1.0"));
     }
     Ok(())
 }

@@ -5,12 +5,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::variation::{Side, Variation};
-use crate::host;
+use crate::{host, temporary::Temporary};
 
 /// A temporary folder with a place for each of the two builds.
 #[derive(Debug)]
 pub(crate) struct Scratch {
-    root: tempfile::TempDir,
+    root: Temporary,
     name: String,
 }
 
@@ -28,7 +28,7 @@ pub(crate) struct Place {
 impl Scratch {
     /// `name` is what the copied folder is called at the first place.
     pub(crate) fn new(name: &str) -> io::Result<Self> {
-        let root = tempfile::Builder::new().prefix("attest-check-").tempdir()?;
+        let root = Temporary::new("check")?;
         Ok(Self { root, name: name.to_owned() })
     }
 
@@ -68,13 +68,6 @@ impl Scratch {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             other => other,
         }
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // The folder itself goes with `root`; what cannot be removed is left to whoever cleans up temporary folders.
-        let _left = remove(self.root.path());
     }
 }
 

@@ -1,7 +1,7 @@
 //! `attest install ARGS...`: pip or uv says what it would install, every policy judges every file of it, and the installer
 //! is then held to exactly those digests. Of a pylock.toml nobody is asked: it says so itself.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{cell::OnceCell, collections::BTreeMap, path::Path};
 
 use attest_core::{artifact::ArtifactDigest, verify::WantedName};
 
@@ -14,22 +14,25 @@ use crate::{
         report::Report,
     },
     interrupt,
-    item::{GateError, Item, Question, Unattestable},
+    item::{GateError, Question, Unattestable},
     layers::Layers,
     locks::requirements::{self, Requirements},
     output::plural,
     run::Run,
+    temporary::Temporary,
 };
 
 pub(crate) use self::arguments::Args;
 use self::{
     installer::{Installer, Kind},
+    others::Others,
     plan::{Chosen, Given, Package, Selection},
 };
 
 mod arguments;
 mod installer;
 mod lock;
+mod others;
 mod pip;
 mod plan;
 mod present;
@@ -52,7 +55,7 @@ pub(crate) fn run(args: &Args, run: &Run) -> anyhow::Result<Exit> {
         lock::packages(lock, installer.python(), run)?
     } else {
         let _task = run.out.task(format!("asking {} what it would install", installer.kind()));
-        installer.plan(args, &run.out)?
+        installer.plan(args, run)?
     };
     if packages.is_empty() {
         run.out.note(format_args!("{} would install nothing", installer.kind()));
@@ -67,17 +70,39 @@ pub(crate) fn run(args: &Args, run: &Run) -> anyhow::Result<Exit> {
             .into());
     }
     origins(&packages, run);
-    let items: Vec<Item> = packages.iter().flat_map(|package| package.candidates.iter().cloned()).collect();
+    let (items, more) = (plan::questions(&packages), OnceCell::new());
     let mut judged = gate::judge(&items, &layers, run)?;
+    let others = if lock.is_some() { None } else { others(&installer, args, &packages, &judged, run) };
+    if let Some(others) = others.as_ref().filter(|_| installer.kind() == Kind::Pip) {
+        let blocked = plan::blocked(&packages, &judged);
+        if others.add_siblings(packages.iter_mut().zip(blocked), run) {
+            // Hashes of the user's own hold for these, too.
+            plan::keep_to(&mut packages, &given);
+            judged = gate::judge(more.get_or_init(|| plan::questions(&packages)), &layers, run)?;
+        }
+    }
     let selection = plan::select(&packages, &mut judged);
     say_passed_over(&selection, installer.kind(), run);
     if judged.exit() != Exit::Pass || selection.chosen.len() != packages.len() {
         Report::new(SCHEMA, &judged, &layers).print(run)?;
+        if let Some(others) = &others {
+            let refused: Vec<&Package> = packages.iter().filter(|package| !selection.has(package)).collect();
+            others::tell(&others.accepted(&refused, &layers, run)?, run);
+        }
         run.out.note("nothing was installed");
         return Ok(judged.exit().worst(Exit::Refused));
     }
     let order = Order { args, given: &given, installer: &installer };
     finish(&order, &selection, &judged, &layers, run)
+}
+
+/// What else there is, where something does not pass: nobody is asked for it otherwise.
+fn others(installer: &Installer, args: &Args, packages: &[Package], judged: &Judged<'_>, run: &Run) -> Option<Others> {
+    if !plan::blocked(packages, judged).contains(&true) {
+        return None;
+    }
+    let opened = Others::open(installer, args, run);
+    opened.inspect_err(|error| run.out.detail(format_args!("what else there is was not looked for: {error:#}"))).ok()
 }
 
 /// What is to be done, and by whom.
@@ -228,7 +253,7 @@ fn install(order: &Order<'_>, chosen: &[Chosen<'_>]) -> anyhow::Result<Exit> {
     // From here on Ctrl-C ends the installer, as it would without us, and then takes away what we made.
     interrupt::watch()?;
     // Only we can write here, so what is read is what was verified.
-    let folder = tempfile::Builder::new().prefix("attest-install-").tempdir()?;
+    let folder = Temporary::new("install")?;
     let file = folder.path().join("requirements.txt");
     files::create(&file, plan::pinned(chosen, &order.given.sources).as_bytes(), Mode::Private)?;
     order.installer.install(&file, order.args)

@@ -2,19 +2,23 @@
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
-use crate::host::Ending;
+use anyhow::Context as _;
+
 use crate::{
     exit::{Exit, Failure},
     files::{self, Mode},
-    index::netrc::Netrc,
+    host,
+    index::{keyring::Keyring, netrc::Netrc},
+    interrupt,
     pip::{Pip, Settings},
     proxy::{
         self, Proxy, Setup,
         around::Errand,
         door::Door,
-        upstream::{Upstream, Upstreams},
+        upstream::{Logins, Upstream, Upstreams},
     },
     run::Run,
+    temporary::Temporary,
 };
 
 /// Where it listens by itself.
@@ -76,16 +80,23 @@ pub(crate) fn run(args: &Args, run: &Run) -> anyhow::Result<Exit> {
             Err(exit) => return Ok(exit),
         }
     };
-    let temporary = tempfile::Builder::new().prefix("attest-proxy-").tempdir()?;
-    let folder = args.cache_dir.as_deref().unwrap_or(temporary.path());
     let listen = match args.listen {
         Some(address) => address,
         None => (if errand.is_some() { ANY_PORT } else { LISTEN }).parse()?,
     };
+    let door = door(args, errand.is_some())?;
+    let upstreams = upstreams(args, run)?;
+    let temporary = if args.cache_dir.is_none() { Some(Temporary::new("proxy")?) } else { None };
+    let temporary = temporary.as_ref().map(Temporary::path);
+    if let Some(folder) = temporary {
+        // Files of internal indexes are nobody else's.
+        host::set_mode(folder, 0o700)?;
+    }
+    let folder = args.cache_dir.as_deref().or(temporary).context("expected a folder for files")?;
     let setup = Setup {
         listen,
-        door: door(args, errand.is_some())?,
-        upstreams: upstreams(args, run)?,
+        door,
+        upstreams,
         folder,
         limit: args.cache_size.saturating_mul(GIB),
         index_only: args.index_only,
@@ -120,7 +131,9 @@ fn upstreams(args: &Args, run: &Run) -> anyhow::Result<Upstreams> {
     let settings = match Pip::query(&args.python, &tools) {
         Ok(pip) => pip.settings().clone(),
         // Without pip there are no settings of it, where an index is named.
-        Err(_) if !args.index.is_empty() => Settings::none(),
+        Err(_) if !args.index.is_empty() => {
+            Settings { keyring_provider: std::env::var("PIP_KEYRING_PROVIDER").ok(), ..Settings::none() }
+        }
         Err(error) => return Err(error),
     };
     let urls: Vec<String> = if args.index.is_empty() {
@@ -135,10 +148,12 @@ fn upstreams(args: &Args, run: &Run) -> anyhow::Result<Upstreams> {
         let hint = "name one: --index NAME=URL";
         return Err(Failure::usage("expected an index, found that pip is told to use none").hint(hint).into());
     }
-    let netrc = Netrc::of_account();
+    let words: Vec<&str> = args.command.iter().filter_map(|word| word.to_str()).collect();
+    let keyring = Keyring::configured(&settings).or_else(|| Keyring::in_words(&words));
+    let logins = Logins { netrc: Netrc::of_account(), keyring };
     let mut upstreams: Vec<Upstream> = Vec::new();
     for (place, url) in urls.iter().enumerate() {
-        let upstream = Upstream::parse(url, place + 1, &settings, &netrc)?;
+        let upstream = Upstream::parse(url, place + 1, &settings, &logins)?;
         if upstreams.iter().any(|known| known.name() == upstream.name()) {
             return Err(Failure::usage(format!("two indexes are called {}", upstream.name())).into());
         }
@@ -173,13 +188,14 @@ fn serve(listen: SocketAddr, args: &Args, proxy: &Proxy, run: &Run) -> anyhow::R
             "whoever reaches this address can read through your credentials for the indexes: --token asks for more",
         );
     }
+    let _inside = proxy.runtime.enter();
+    // Before anybody hears where it is: a signal that comes in between would end it without its last words.
+    let mut ending = interrupt::answer()?;
     run.out.line(format_args!("listening on {}", proxy.url))?;
     run.out.note(format_args!(
         "pip: PIP_INDEX_URL={0}simple/  uv: UV_DEFAULT_INDEX={0}simple/  what is hidden: {0}",
         proxy.url
     ));
-    let _inside = proxy.runtime.enter();
-    let mut ending = Ending::watch()?;
     let _asked = proxy.runtime.block_on(ending.next());
     for line in proxy.tally.status().lines() {
         run.out.note(line);

@@ -1,7 +1,7 @@
 //! Linux and macOS.
 
 use std::ffi::OsStr;
-use std::fs::{self, DirBuilder, File, Metadata, Permissions};
+use std::fs::{self, DirBuilder, File, Metadata, Permissions, TryLockError};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _, PermissionsExt as _};
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{AtFlags, CWD, RenameFlags, Timespec, Timestamps, renameat_with, statvfs, utimensat};
+use rustix::fs::{AtFlags, CWD, OFlags, RenameFlags, Timespec, Timestamps, openat, renameat_with, statvfs, utimensat};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, geteuid, getgid, getuid, kill_process, kill_process_group};
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
@@ -146,6 +146,37 @@ pub(crate) fn lock_folder(folder: &Path) -> io::Result<File> {
     let file = File::open(folder)?;
     file.lock()?;
     Ok(file)
+}
+
+/// Holds a folder that this process made, against [`try_hold_folder`]; none where it was taken away before.
+pub(crate) fn hold_folder(folder: &Path) -> io::Result<Option<File>> {
+    let file = match lock_folder(folder) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    // Whoever held it may have removed it meanwhile.
+    match is_file_of(&file, folder) {
+        Ok(is) => Ok(is.then_some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Holds a folder that nobody else does; a link is nobody's folder.
+pub(crate) fn try_hold_folder(folder: &Path) -> io::Result<Option<File>> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = File::from(openat(CWD, folder, flags, rustix::fs::Mode::empty())?);
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Whether this account has it.
+pub(crate) fn is_of_account(data: &Metadata) -> bool {
+    data.uid() == geteuid().as_raw()
 }
 
 /// Number of a file in its file system.

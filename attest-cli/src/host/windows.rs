@@ -1,7 +1,7 @@
 //! Windows. Files have no modes there: who may read one is inherited from its folder, and what is below a user's profile
 //! is that user's alone.
 
-use std::fs::{self, File, FileTimes, Metadata};
+use std::fs::{self, File, FileTimes, Metadata, TryLockError};
 use std::io;
 use std::os::windows::fs::FileExt as _;
 use std::os::windows::process::CommandExt as _;
@@ -111,6 +111,30 @@ pub(crate) fn lock_folder(folder: &Path) -> io::Result<File> {
     let file = File::options().create(true).append(true).open(folder.join(".attest-lock"))?;
     file.lock()?;
     Ok(file)
+}
+
+/// Holds a folder that this process made, against [`try_hold_folder`]; none where it was taken away before.
+pub(crate) fn hold_folder(folder: &Path) -> io::Result<Option<File>> {
+    match lock_folder(folder) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Holds a folder that nobody else does.
+pub(crate) fn try_hold_folder(folder: &Path) -> io::Result<Option<File>> {
+    let file = File::options().append(true).open(folder.join(".attest-lock"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// The temporary folder is in the user's profile.
+pub(crate) fn is_of_account(_data: &Metadata) -> bool {
+    true
 }
 
 /// Not told by the standard library: size and time have to do.

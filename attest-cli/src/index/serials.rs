@@ -24,7 +24,7 @@ impl Index {
     /// Asks the index that pip asks first. One that gives no numbers is an error, since nothing would ever change there.
     pub(crate) fn serials(&self) -> anyhow::Result<Serials> {
         let root = self.roots.first().context("expected an index, found that pip is told to use none")?;
-        let page = self.page_at(root, root.clone(), MAX_NAMES)?.context("expected the index to list its projects")?;
+        let page = self.page_at(root, root, MAX_NAMES)?.context("expected the index to list its projects")?;
         ensure!(page.json, "expected the index at {} to list its projects in JSON (PEP 691), found HTML", page.host);
         let mut index = root.clone();
         // Neither fails on a URL with a host.

@@ -49,6 +49,7 @@ fn index(url: &str, cache: &Path) -> anyhow::Result<Index> {
         client_cert: None,
         proxy: None,
         timeout: 10.0,
+        keyring_provider: None,
         trusted_hosts: Vec::new(),
         tags: Vec::new().into(),
         interpreter: Interpreter { executable: PathBuf::new(), prefixes: Vec::new(), version: String::new() },

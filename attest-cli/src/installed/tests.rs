@@ -121,6 +121,36 @@ fn code_that_a_wheel_keeps_in_its_data_folder_is_known_where_installers_put_it()
 }
 
 #[test]
+fn code_in_two_places_of_a_wheel_is_told_by_its_files_and_two_files_for_one_place_are_not() {
+    let world = World::new();
+    let row =
+        |path: &str, content: &str| (path.to_owned(), ArtifactDigest::of(content.as_bytes()), content.len() as u64);
+    world.write(&format!("{SITE}/bar.py"), "y = 1\n");
+    world.record(format!("{}bar.py,{},6\n", World::rows(), hash(b"y = 1\n")));
+    let (environment, found) = world.read();
+    let wheel = |more: &[(&str, &str)]| {
+        let mut rows = vec![
+            row("foo-1.0.data/data/share/foo.txt", "data"),
+            row("foo-1.0.dist-info/METADATA", "Name: foo\n"),
+            row("foo-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\nTag: py2-none-any\n"),
+        ];
+        rows.extend(more.iter().map(|(path, content)| row(path, content)));
+        rows
+    };
+    let shown = |more: &[(&str, &str)]| found[0].is_installed_from(&wheel(more), &environment);
+    assert!(shown(&[("foo.py", "x = 1\n"), ("foo-1.0.data/purelib/bar.py", "y = 1\n")]));
+    assert!(shown(&[("foo-1.0.data/platlib/foo.py", "x = 1\n"), ("bar.py", "y = 1\n")]));
+    for other in [
+        &[("foo.py", "x = 1\n"), ("foo-1.0.data/purelib/bar.py", "y = 2\n")][..],
+        &[("foo.py", "x = 1\n")],
+        &[("foo.py", "x = 1\n"), ("foo-1.0.data/headers/bar.py", "y = 1\n")],
+        &[("foo.py", "x = 1\n"), ("bar.py", "y = 1\n"), ("foo-1.0.data/purelib/bar.py", "y = 1\n")],
+    ] {
+        assert!(!shown(other), "{other:?}");
+    }
+}
+
+#[test]
 fn every_way_in_which_a_file_is_not_its_own_is_found() {
     let world = World::new();
     let site = |path: &str| world.path(&format!("{SITE}/{path}"));

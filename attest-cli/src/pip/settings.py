@@ -24,6 +24,7 @@ json.dump(
         "client_cert": options.client_cert,
         "proxy": options.proxy,
         "timeout": options.timeout,
+        "keyring_provider": getattr(options, "keyring_provider", None),
         "trusted_hosts": options.trusted_hosts,
         "tags": [str(tag) for tag in get_supported()],
         "interpreter": {

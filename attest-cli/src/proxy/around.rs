@@ -27,14 +27,14 @@ use super::{
     standing::{self, Named, Standing},
     tally::Status,
 };
-use crate::host::{self, Asked, Ending};
 use crate::{
     audit::Catalog,
     exit::{Exit, Failure},
-    files,
     gate::{self, report::Report, summary::Summary},
+    host::{self, Asked},
     index::Index,
     input,
+    interrupt::{self, Answering},
     item::{Item, Question},
     locks::requirements::Requirements,
     pip::Settings,
@@ -42,6 +42,8 @@ use crate::{
     run::Run,
     wheels,
 };
+
+mod sources;
 
 /// A command that may be run.
 #[derive(Debug)]
@@ -68,16 +70,7 @@ impl<'a> Errand<'a> {
     pub(crate) fn prepare(command: &'a [OsString], fresh: bool, run: &Run) -> anyhow::Result<Result<Self, Exit>> {
         let words = Words::new(command);
         let kind = words.kind();
-        if let Some(source) = words.second_source() {
-            let hint = "give every index to the proxy: attest proxy --index NAME=URL -- CMD";
-            return Err(Failure::usage(format!("{source:?} is a second source of files, beside the proxy"))
-                .hint(hint)
-                .into());
-        }
-        if kind == Kind::Index {
-            refuse_sources(&words)?;
-        }
-        refuse_elsewhere(&words)?;
+        sources::refuse(&words)?;
         let lock = match kind {
             Kind::WritesLock(lock) => {
                 let hint = format!("write {lock} without the proxy, then `attest verify {lock}` or `attest lock`");
@@ -131,7 +124,7 @@ impl<'a> Errand<'a> {
         // Before it runs: a signal that comes in between would end us alone.
         let signals = {
             let _inside = proxy.runtime.enter();
-            Ending::watch()?
+            interrupt::answer()?
         };
         let child = command.spawn().with_context(|| {
             Failure::usage(format!("expected to start {}", Path::new(program).display()))
@@ -149,8 +142,13 @@ impl<'a> Errand<'a> {
             return Ok(Exit::Child(u8::try_from(code).unwrap_or(u8::MAX)));
         }
         let seen = Seen { arrivals: places.since(&before), sees_environments: !places.now().is_empty() };
-        self.verdict(&status, &seen, run)?;
         let standing = self.standing(&places, &before, proxy, run)?;
+        if !standing.alarms.is_empty() {
+            let message = format!("proven to be wrong, after the command ended: {}", standing.alarms.join("; "));
+            let hint = "do not use what is installed; `attest verify --env` and `attest explain` tell who says what";
+            return Err(Failure::new(Exit::Alarm, message).hint(hint).into());
+        }
+        self.verdict(&status, &seen, run)?;
         self.settle(&standing, &status, run)
     }
 
@@ -192,11 +190,11 @@ impl<'a> Errand<'a> {
         // As the installer saw it: of each project the files that are accepted.
         let settings = Settings { index_url: proxy.url.join("simple/")?.into(), no_index: false, ..Settings::none() };
         let index = |folder: &Path| Index::new(&settings, folder);
-        standing::look(&named, places, before, locked, &Catalog::new(&index, run), &run.layers()?)
+        standing::look(&named, places, before, locked, &Catalog::new(&index, run), &proxy.tally)
     }
 
     fn settle(&self, standing: &Standing, status: &Status, run: &Run) -> anyhow::Result<Exit> {
-        let Standing { verified, unverified } = standing;
+        let Standing { verified, unverified, .. } = standing;
         if !unverified.is_empty() {
             let message = format!(
                 "there already, so the installer asked nobody, and not shown to be what was verified: {}",
@@ -237,6 +235,13 @@ fn locked(item: &Item) -> Option<Named> {
 fn named(words: &Words<'_>, variable: Option<&str>, run: &Run) -> Vec<Named> {
     let (names, files) = words.requirements();
     let mut listed = Vec::new();
+    for folder in words.own_code().into_iter().filter_map(folder) {
+        if folder.join(sources::PROJECT).is_file() {
+            listed.extend(required_by_project(&folder.join(sources::PROJECT)));
+        } else {
+            unknown(&folder, run);
+        }
+    }
     for file in files.into_iter().chain(variable.into_iter().flat_map(str::split_whitespace)).map(Path::new) {
         if file.extension().is_some_and(|end| end == "toml") {
             listed.extend(required_by_project(file));
@@ -244,21 +249,35 @@ fn named(words: &Words<'_>, variable: Option<&str>, run: &Run) -> Vec<Named> {
             let here = read.items.into_iter().filter(|item| !matches!(item.question, Question::NotSelectable(_)));
             listed.extend(here.map(|item| item.name));
         } else {
-            // As `setup.py`: who would know what that requires has to run it.
-            run.out.warning(format_args!(
-                "{}: what it requires is not known, so what was there already of that was not verified",
-                file.display()
-            ));
+            unknown(file, run);
         }
     }
     names.into_iter().chain(listed.iter().map(String::as_str)).filter_map(Named::in_requirement).collect()
 }
 
+/// As `setup.py`: who would know what that requires has to run it.
+fn unknown(place: &Path, run: &Run) {
+    run.out.warning(format_args!(
+        "{}: what it requires is not known, so what was there already of that was not verified",
+        place.display()
+    ));
+}
+
+/// Of `.`, `./package[extra]`: a project of the user's own, which is installed as it lies there.
+fn folder(word: &str) -> Option<PathBuf> {
+    let path = Path::new(word.split_once('[').map_or(word, |(path, _)| path));
+    (path.components().next().is_some() && path.is_dir() && is_path(word)).then(|| path.to_owned())
+}
+
+/// Installers take a bare name for a project of the index, whatever lies here.
+fn is_path(word: &str) -> bool {
+    word.starts_with('.') || word.contains(std::path::is_separator)
+}
+
 /// Of a `pyproject.toml`, with those of every extra: `uv pip install -r` takes it for a file of requirements.
 fn required_by_project(file: &Path) -> Vec<String> {
-    let read = files::read(file, MAX_PROJECT).ok();
-    let project = read.and_then(|bytes| toml::from_str::<toml::Table>(&String::from_utf8_lossy(&bytes)).ok());
-    let Some(project) = project.as_ref().and_then(|table| table.get("project")) else { return Vec::new() };
+    let table = sources::project_table(file);
+    let Some(project) = table.as_ref().and_then(|table| table.get("project")) else { return Vec::new() };
     let extras = project.get("optional-dependencies").and_then(toml::Value::as_table);
     let lists = project.get("dependencies").into_iter().chain(extras.into_iter().flat_map(|all| all.values()));
     let each = lists.filter_map(toml::Value::as_array).flatten();
@@ -282,66 +301,6 @@ impl Seen {
         let strangers = self.arrivals.iter().filter(|arrival| !arrival.is_local && !from_proxy(arrival));
         strangers.map(|arrival| format!("{} {}", arrival.name, arrival.version)).collect()
     }
-}
-
-/// The biggest `pyproject.toml`.
-const MAX_PROJECT: u64 = 16 << 20;
-/// Variables with files of requirements in them.
-const FILES: [&str; 6] = [
-    "PIP_REQUIREMENT",
-    "PIP_CONSTRAINT",
-    "PIP_BUILD_CONSTRAINT",
-    "UV_CONSTRAINT",
-    "UV_OVERRIDE",
-    "UV_BUILD_CONSTRAINT",
-];
-/// Variables that lead to another project, and so to another lock.
-const PROJECTS: [&str; 4] = ["UV_PROJECT", "UV_WORKING_DIR", "UV_WORKING_DIRECTORY", "PDM_PROJECT"];
-
-/// A requirements file can name an index of its own, which pip then asks too.
-fn refuse_sources(words: &Words<'_>) -> anyhow::Result<()> {
-    let named: Vec<String> = FILES.iter().filter_map(|name| std::env::var(name).ok()).collect();
-    let named = named.iter().flat_map(|files| files.split_whitespace());
-    for file in words.requirement_files().into_iter().chain(named).map(Path::new) {
-        let is = |end: &str| file.extension().is_some_and(|found| found == end);
-        if is("toml") && file.file_name().is_some_and(|name| name != "pyproject.toml") {
-            let message = format!("{} is a second source of files, beside the proxy", file.display());
-            let hint = "a lock says itself where its files are: `attest verify` it, then install from it";
-            return Err(Failure::usage(message).hint(hint).into());
-        }
-        if is_stream(file) {
-            let message = format!("{} can be read once only, so that nobody sees what is in it", file.display());
-            return Err(Failure::usage(message).hint("write the requirements into a file").into());
-        }
-        if !file.is_file() || is("toml") || is("py") || is("cfg") {
-            continue;
-        }
-        // What we do not understand may be a source.
-        let read = Requirements::read(file).context("whether the command has a second source of files")?;
-        if let Some((place, source)) = read.sources.first() {
-            let message = format!("{place}: {source} is a second source of files, beside the proxy");
-            let hint = "take it out of the file, and give it to the proxy with --index NAME=URL";
-            return Err(Failure::usage(message).hint(hint).into());
-        }
-    }
-    Ok(())
-}
-
-/// Standard input, or a pipe of a shell: `<(...)`.
-fn is_stream(file: &Path) -> bool {
-    file == Path::new("-") || file.exists() && !file.is_file() && !file.is_dir()
-}
-
-/// What was verified is the lock here, for the Python that installs here.
-fn refuse_elsewhere(words: &Words<'_>) -> anyhow::Result<()> {
-    if !matches!(words.kind(), Kind::Lock(_)) {
-        return Ok(());
-    }
-    let variable = PROJECTS.into_iter().find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
-    let Some(found) = words.elsewhere().or(variable) else { return Ok(()) };
-    let message = format!("with {found:?} it is not the verified lock that decides what gets installed");
-    let hint = "change into the project's folder, make its environment first, and leave it out";
-    Err(Failure::usage(message).hint(hint).into())
 }
 
 /// In this folder or above, as its installer looks for it.
@@ -381,7 +340,7 @@ fn which(program: &Path) -> Option<PathBuf> {
 
 /// Waits for its end, however it comes. On a terminal Ctrl-C reaches the command by itself, since it is in the same group;
 /// a signal that somebody sends to us alone is handed on.
-fn wait(mut child: Child, mut signals: Ending, proxy: &Proxy) -> io::Result<ExitStatus> {
+fn wait(mut child: Child, mut signals: Answering, proxy: &Proxy) -> io::Result<ExitStatus> {
     let id = child.id();
     let on_terminal = io::stdin().is_terminal();
     proxy.runtime.block_on(async {
@@ -412,15 +371,15 @@ mod tests {
         assert_eq!(required_by_project(&file), [""; 0]);
     }
 
-    #[cfg(unix)]
     #[test]
-    fn what_can_be_read_once_only_is_told_from_files() {
-        assert!(is_stream(Path::new("-")) && is_stream(Path::new("/dev/null")));
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("r.txt");
-        assert!(!is_stream(&file) && !is_stream(folder.path()));
-        std::fs::write(&file, "").unwrap();
-        assert!(!is_stream(&file));
+    fn a_folder_of_the_user_s_own_is_told_from_a_project_of_the_index() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().display().to_string();
+        assert_eq!(folder(&format!("{path}[dev]")).as_deref(), Some(place.path()));
+        assert_eq!(folder(".").as_deref(), Some(Path::new(".")));
+        // There is such a folder where the tests run.
+        assert_eq!(folder("src"), None);
+        assert_eq!(folder("./no-such-folder"), None);
     }
 
     #[test]

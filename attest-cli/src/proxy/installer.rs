@@ -182,6 +182,27 @@ impl<'a> Words<'a> {
         }
     }
 
+    /// What an installer builds and installs of the user's own: words that may be folders, extras and all.
+    pub(super) fn own_code(&self) -> Vec<&str> {
+        let installs = matches!(self.program().map(|(program, _)| program), Some("pip" | "uv"));
+        let named = self.requirements().0;
+        let edited = options::values(self.own(), "e", &["--editable"]);
+        if installs { named.into_iter().chain(edited).collect() } else { Vec::new() }
+    }
+
+    /// What `uv run` runs.
+    pub(super) fn script(&self) -> Option<&str> {
+        let (program, rest) = self.program()?;
+        let bare = options::bare(rest);
+        let runs = program == "uv" && bare.first().is_some_and(|at| rest[*at] == "run");
+        bare.get(1).filter(|_| runs).map(|at| rest[*at])
+    }
+
+    /// Whether it is uv, and takes what projects say about their sources into account.
+    pub(super) fn reads_sources(&self) -> bool {
+        matches!(self.program(), Some(("uv", _))) && !self.own().contains(&"--no-sources")
+    }
+
     /// Whether the user already said that uv must compare its lock with the index and leave it alone.
     pub(super) fn keeps_lock(&self) -> bool {
         self.own().contains(&"--locked")
@@ -290,6 +311,14 @@ mod tests {
         for line in ["uv pip sync -q a.txt", "pip-sync a.txt", "pip install -qra.txt", "pip install --req a.txt x"] {
             assert_eq!(Words::new(&super::tests::words(line)).requirement_files(), ["a.txt"], "{line}");
         }
+    }
+
+    #[test]
+    fn the_user_s_own_folders_are_among_what_is_installed() {
+        for line in ["pip install .[dev]", "uv pip install -e .[dev]", "python -m pip install --editable=.[dev]"] {
+            assert_eq!(Words::new(&words(line)).own_code(), [".[dev]"], "{line}");
+        }
+        assert!(Words::new(&words("make -e .")).own_code().is_empty());
     }
 
     #[test]

@@ -31,8 +31,9 @@ use super::{
     shelf::{FetchError, Progress, Shelf},
     status,
     tally::Tally,
-    upstream::{Upstreams, decoded},
+    upstream::Upstreams,
 };
+use crate::index;
 
 /// How long a client waits for all of a file before it gets the beginning of it. pip gives up after 15 seconds of silence.
 const PATIENCE: Duration = Duration::from_secs(6);
@@ -144,7 +145,7 @@ impl Routes {
         let project = ProjectName::new(project).map_err(|_| not_found())?;
         let digest: ArtifactDigest = digest.parse().map_err(|_| not_found())?;
         // pip writes the `+` of a local version as `%2B`. What comes of it has to be a listed name to the letter.
-        let name = decoded(name);
+        let name = index::decoded(name);
         let (name, wants_metadata) = name.strip_suffix(".metadata").map_or((&*name, false), |name| (name, true));
         let offer = self.offer(only, &project).await?.ok_or_else(not_found)?;
         let file = offer.files.iter().find(|file| file.listed.digest == digest && file.listed.name == name);

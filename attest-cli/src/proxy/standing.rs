@@ -9,12 +9,15 @@ use std::{collections::BTreeSet, path::Path};
 
 use attest_core::artifact::ProjectName;
 
-use super::arrivals::{Environments, Known};
+use super::{
+    arrivals::{Environments, Known},
+    tally::Tally,
+};
 use crate::{
     audit::{self, Catalog, Found},
+    exit::Exit,
     installed::Distribution,
     item::Item,
-    layers::Layers,
     locks::marker::{self, Truth},
     output::causes,
 };
@@ -49,6 +52,8 @@ pub(super) struct Standing {
     pub(super) verified: Vec<String>,
     /// With the reason.
     pub(super) unverified: Vec<String>,
+    /// What is proven to be wrong, with one of them or with a log.
+    pub(super) alarms: Vec<String>,
 }
 
 /// Audits what was there before the command ran, is untouched, and is relied on.
@@ -58,8 +63,9 @@ pub(super) fn look(
     before: &Known,
     locked: &[Item],
     catalog: &Catalog<'_>,
-    layers: &Layers,
+    tally: &Tally,
 ) -> anyhow::Result<Standing> {
+    let layers = catalog.run().layers()?;
     let now = places.now();
     let mut standing = Standing::default();
     for environment in places.environments() {
@@ -83,9 +89,19 @@ pub(super) fn look(
                 .extend(elsewhere.map(|name| format!("{name} (not here: in the Python below, if anywhere)")));
         }
         let untouched = all.into_iter().filter(|one| !is_new(one) && relied.contains(&one.project)).collect();
-        let audits = audit::audit(untouched, &environment, locked, catalog, layers)?;
+        let audits = audit::audit(untouched, &environment, locked, catalog, &layers)?;
+        standing.alarms.extend(audits.alarms);
+        // The index that was asked is the proxy, which hides what it would raise an alarm for.
+        let status = tally.status();
         for audited in audits.packages {
-            let name = format!("{} {}", audited.distribution.project.as_str(), audited.distribution.version.as_str());
+            let Distribution { project, version, .. } = &audited.distribution;
+            let name = format!("{} {}", project.as_str(), version.as_str());
+            let is_alarm = audited.found.exit() == Exit::Alarm || status.has_alarm(project, version);
+            if is_alarm && !matches!(audited.found, Found::Matches { .. }) {
+                standing
+                    .alarms
+                    .push(format!("{name}: its files are contradicted by two groups, or a log shows two histories"));
+            }
             match &audited.found {
                 Found::Matches { .. } => standing.verified.push(name),
                 found => {

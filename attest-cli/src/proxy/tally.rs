@@ -72,6 +72,9 @@ pub(super) struct Project {
     /// Versions of which something is shown.
     #[serde(skip)]
     versions: Vec<Version>,
+    /// Versions with a wheel that is hidden because something is proven to be wrong.
+    #[serde(skip)]
+    alarming: Vec<Version>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -201,6 +204,8 @@ impl Project {
                 versions.push(file.version().clone());
             }
         }
+        let alarming = offer.hidden().filter(|(file, blocked)| file.is_wheel() && blocked.alarm);
+        let alarming = alarming.map(|(file, _)| file.version().clone()).collect();
         let hidden: Vec<Hidden> = offer.hidden().map(|(file, blocked)| Hidden::new(&file.name, blocked)).collect();
         let withheld = offer.withheld().map(|(version, blocked, shown)| Withheld {
             version: version.as_str().to_owned(),
@@ -216,6 +221,7 @@ impl Project {
             withheld,
             hidden_files: hidden.into_iter().rev().take(MAX_HIDDEN).collect(),
             versions,
+            alarming,
         }
     }
 }
@@ -240,6 +246,13 @@ impl Status {
     pub(crate) fn has_shown(&self, project: &ProjectName, version: &Version) -> bool {
         let known = self.projects.get(project.as_str());
         known.is_some_and(|known| known.versions.iter().any(|shown| shown.same_as(version)))
+    }
+
+    /// Whether something is proven to be wrong with a release, or with a log, and nothing of the release is shown.
+    pub(crate) fn has_alarm(&self, project: &ProjectName, version: &Version) -> bool {
+        let known = self.projects.get(project.as_str());
+        let alarms = known.is_some_and(|known| known.alarming.iter().any(|alarming| alarming.same_as(version)));
+        alarms && !self.has_shown(project, version)
     }
 
     /// Whether a file of a release was sent to a client in this run.

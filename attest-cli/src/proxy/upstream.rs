@@ -9,14 +9,18 @@ use anyhow::Context as _;
 use attest_core::artifact::ProjectName;
 use reqwest::{
     Certificate, Client, Proxy, Response, StatusCode, Url,
-    header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE},
+    header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderName},
     redirect,
 };
 
 use super::listing::{self, Listing, ListingError};
 use crate::{
     exit::Failure,
-    index::{self, netrc::Netrc},
+    index::{
+        self,
+        keyring::{Keyring, Login, Sought},
+        netrc::Netrc,
+    },
     pip::Settings,
 };
 
@@ -30,6 +34,13 @@ const PAGE_TIMEOUT: Duration = Duration::from_secs(60);
 const MAX_SILENCE: Duration = Duration::from_secs(60);
 const MAX_REDIRECTS: usize = 8;
 
+/// Where the credentials of indexes are, beside their URLs.
+#[derive(Debug)]
+pub(crate) struct Logins {
+    pub(crate) netrc: Netrc,
+    pub(crate) keyring: Option<Keyring>,
+}
+
 /// An index that the proxy stands before.
 #[derive(Clone, Debug)]
 pub(crate) struct Upstream {
@@ -37,12 +48,14 @@ pub(crate) struct Upstream {
     pub(super) name: String,
     /// Without credentials, with a slash at its end.
     pub(super) root: Url,
-    login: Option<(String, String)>,
+    login: Option<Login>,
+    /// What a keyring has, where there is no login.
+    sought: Sought,
 }
 
 impl Upstream {
     /// `NAME=URL`, or a URL alone, which is called by its place.
-    pub(crate) fn parse(text: &str, place: usize, settings: &Settings, netrc: &Netrc) -> anyhow::Result<Self> {
+    pub(crate) fn parse(text: &str, place: usize, settings: &Settings, logins: &Logins) -> anyhow::Result<Self> {
         let (name, url) = match text.split_once('=') {
             Some((name, url)) if !name.contains([':', '/']) => (name.to_owned(), url),
             _ => (format!("index{place}"), text),
@@ -55,17 +68,20 @@ impl Upstream {
             .into());
         }
         let mut root = index::root(url, &settings.trusted_hosts)?;
+        let sought = Sought::new(logins.keyring.clone(), &root);
         let login = match (root.username(), root.password()) {
             ("", None) => {
-                let known = netrc.at(root.host_str().unwrap_or_default());
-                known.map(|(login, password)| (login.to_owned(), password.to_owned()))
+                let known = logins.netrc.at(root.host_str().unwrap_or_default());
+                known.map(|(login, password)| Login { user: login.to_owned(), password: password.to_owned() })
             }
-            (user, password) => Some((decoded(user), decoded(password.unwrap_or_default()))),
+            (user, password) => sought.at_once().or_else(|| {
+                Some(Login { user: index::decoded(user), password: index::decoded(password.unwrap_or_default()) })
+            }),
         };
         // Neither fails on a URL with a host.
         let _ = root.set_username("");
         let _ = root.set_password(None);
-        Ok(Self { name, root, login })
+        Ok(Self { name, root, login, sought })
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -82,23 +98,6 @@ impl Upstream {
     fn is_safe(&self, url: &Url) -> bool {
         !index::is_led_away(&self.root, url)
     }
-}
-
-/// Percent-decoded, once.
-pub(super) fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        let hex = (first == b'%').then(|| tail.get(..2)).flatten().and_then(|hex| std::str::from_utf8(hex).ok());
-        if let Some(byte) = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            bytes.push(byte);
-            rest = &tail[2..];
-        } else {
-            bytes.push(first);
-            rest = tail;
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// An index that gave no usable answer. Says hosts, never URLs: those may hold credentials.
@@ -159,7 +158,7 @@ impl Upstreams {
         let Ok(url) = index.root.join(&format!("{}/", project.as_str())) else {
             return Ok(None);
         };
-        let mut response = self.ask(index, &url).header(ACCEPT, ACCEPTED).send().await.map_err(unreachable)?;
+        let mut response = self.ask(index, &url, (ACCEPT, ACCEPTED)).await.map_err(unreachable)?;
         let status = response.status();
         // Only its own word that it does not have the project lets the next index be asked.
         if matches!(status.as_u16(), 404 | 410) && index.is_home_of(response.url()) {
@@ -195,7 +194,7 @@ impl Upstreams {
     /// A file that the index listed, as it is: no content encoding.
     pub(super) async fn file(&self, index: &Upstream, url: &Url) -> Result<Response, UpstreamError> {
         let name = || index.name.clone();
-        let asked = self.ask(index, url).header(ACCEPT_ENCODING, "identity").send().await;
+        let asked = self.ask(index, url, (ACCEPT_ENCODING, "identity")).await;
         let response =
             asked.map_err(|source| UpstreamError::Unreachable { index: name(), source: source.without_url() })?;
         if !response.status().is_success() {
@@ -208,11 +207,24 @@ impl Upstreams {
     }
 
     /// With the index's credentials on its own host only, as pip has it; on a redirect elsewhere they are taken off.
-    fn ask(&self, index: &Upstream, url: &Url) -> reqwest::RequestBuilder {
-        let request = self.client.get(url.clone());
-        match &index.login {
-            Some((user, password)) if index.is_home_of(url) => request.basic_auth(user, Some(password)),
-            _ => request,
+    async fn ask(&self, index: &Upstream, url: &Url, (name, value): (HeaderName, &str)) -> reqwest::Result<Response> {
+        let send = |login: Option<Login>| {
+            let request = self.client.get(url.clone()).header(name.clone(), value);
+            match login.filter(|_| index.is_home_of(url)) {
+                Some(Login { user, password }) => request.basic_auth(user, Some(password)).send(),
+                None => request.send(),
+            }
+        };
+        let login = index.login.clone().or_else(|| index.sought.known());
+        let response = send(login.clone()).await?;
+        if response.status() != StatusCode::UNAUTHORIZED || login.is_some() || !index.is_home_of(url) {
+            return Ok(response);
+        }
+        // A program that may wait for a person is not waited for by everybody.
+        let sought = index.sought.clone();
+        match tokio::task::spawn_blocking(move || sought.login()).await {
+            Ok(Some(login)) => send(Some(login)).await,
+            _ => Ok(response),
         }
     }
 }

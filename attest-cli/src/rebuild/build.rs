@@ -14,7 +14,8 @@ use super::source::Source;
 use super::tree::Order;
 use crate::host;
 use crate::pip::Interpreter;
-use crate::sandbox::{Isolation, Job, Limits, Room, RoomFolder, SandboxError};
+use crate::sandbox::{Isolation, Job, Limits, Room, SandboxError};
+use crate::temporary::Temporary;
 use attest_core::recipe::{LineEnds, Modes, PythonTag, Recipe, TemporaryName, Tick, ZipSystem};
 
 mod sdist;
@@ -182,7 +183,7 @@ struct Settled<'a> {
 impl Builder<'_> {
     /// Builds once, in a fresh copy of the source, unless the project first asks for more requirements.
     pub(crate) fn build(&self, environment: &Path, order: Order) -> anyhow::Result<Step> {
-        let folder = RoomFolder::new()?;
+        let folder = Temporary::new("room")?;
         let room = self.run(Hook::BuildWheel, environment, folder.path(), order)?;
         // First of all: `out` itself could be a link by now.
         let asked = infer::unsettled(&read_requires(&room)?, &self.recipe.requirements.build);
@@ -194,7 +195,7 @@ impl Builder<'_> {
 
     /// What the project's hook asks for; nothing is built.
     pub(crate) fn requires_for_wheel(&self, environment: &Path) -> anyhow::Result<Vec<String>> {
-        let folder = RoomFolder::new()?;
+        let folder = Temporary::new("room")?;
         let room = self.run(Hook::GetRequiresForBuildWheel, environment, folder.path(), Order::Forward)?;
         read_requires(&room)
     }

@@ -13,7 +13,8 @@ use anyhow::{Context as _, ensure};
 use super::build::{end_of_log, made_folder, read_made};
 use crate::exit::Failure;
 use crate::pip::Interpreter;
-use crate::sandbox::{Isolation, Limits, Room, RoomFolder};
+use crate::sandbox::{Isolation, Limits, Room};
+use crate::temporary::Temporary;
 
 const TIME: Duration = Duration::from_secs(600);
 /// The longest report that is kept, in bytes.
@@ -43,7 +44,7 @@ pub(crate) fn compare(
     published: &[u8],
     rebuilt: &[u8],
 ) -> anyhow::Result<Vec<u8>> {
-    let folder = RoomFolder::new()?;
+    let folder = Temporary::new("room")?;
     let room = Room::new(isolation, interpreter, None, folder.path())?;
     for (name, bytes) in [("published.whl", published), ("rebuilt.whl", rebuilt)] {
         fs::write(room.outside("src").join(name), bytes)?;

@@ -14,6 +14,7 @@ use crate::index::Index;
 use crate::pip::Pip;
 use crate::pip::pin::Pin;
 use crate::sandbox::{ENVIRONMENT as ROOM_ENVIRONMENT, Isolation};
+use crate::temporary::Temporary;
 
 mod closure;
 mod exact;
@@ -103,7 +104,7 @@ impl Lock {
     /// made before; without a room a build could change it, so every build has its own.
     pub(crate) fn environment(&self, pip: &Pip, cache: &Path, isolation: Isolation) -> anyhow::Result<Installed> {
         if isolation == Isolation::None {
-            let folder = tempfile::tempdir()?;
+            let folder = Temporary::new("env")?;
             self.install(pip, &folder.path().join("env"))?;
             return Ok(Installed { path: folder.path().join("env"), _own: Some(folder) });
         }
@@ -133,7 +134,7 @@ impl Lock {
 #[derive(Debug)]
 pub(crate) struct Installed {
     path: PathBuf,
-    _own: Option<tempfile::TempDir>,
+    _own: Option<Temporary>,
 }
 
 impl Installed {
@@ -181,7 +182,7 @@ fn lock_one(pip: &Pip, index: &Index, pin: &Pin) -> anyhow::Result<Locked> {
             return Ok(locked(digest, index.kept(digest, &file.name)));
         }
     }
-    let folder = tempfile::tempdir()?;
+    let folder = Temporary::new("download")?;
     pip.download(pin, folder.path())
         .with_context(|| format!("expected a wheel of {} {}", pin.project.as_str(), pin.version))?;
     let entry = fs::read_dir(folder.path())?.next().context("expected pip to download a file")??;

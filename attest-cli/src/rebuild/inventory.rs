@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::interrupt;
 use crate::pip::Interpreter;
 use crate::run;
-use crate::sandbox::{Isolation, Job, Limits, Room, RoomFolder};
+use crate::sandbox::{Isolation, Job, Limits, Room};
+use crate::temporary::Temporary;
 
 const PROBE: &str = concat!(include_str!("../interpreter.py"), include_str!("probe.py"));
 /// The biggest answer of the probe.
@@ -99,7 +100,7 @@ impl Inventory {
 
     fn probe(interpreter: &Interpreter, isolation: Isolation) -> anyhow::Result<Self> {
         let taken_at = run::now();
-        let folder = RoomFolder::new()?;
+        let folder = Temporary::new("room")?;
         let log = tempfile::NamedTempFile::new()?;
         let room = Room::new(isolation, interpreter, None, folder.path())?;
         fs::write(room.outside("run").join("probe.py"), PROBE)?;

@@ -21,7 +21,8 @@ use super::tree::Order;
 use crate::host;
 use crate::index::Index;
 use crate::pip::Interpreter;
-use crate::sandbox::{Isolation, Limits, Room, RoomFolder};
+use crate::sandbox::{Isolation, Limits, Room};
+use crate::temporary::Temporary;
 
 /// What sets limits and variables and then runs the script.
 const RUN: &str = "run.sh";
@@ -60,7 +61,7 @@ pub(crate) struct Script<'a> {
 impl Script<'_> {
     /// Builds once, in a fresh copy of the source.
     pub(crate) fn build(&self, order: Order) -> anyhow::Result<Built> {
-        let folder = RoomFolder::new()?;
+        let folder = Temporary::new("room")?;
         let room = Room::new(self.isolation, self.interpreter, self.ground.environment(), folder.path())?;
         let room = match self.ground.root() {
             Some(image) => room.with_root(image),

@@ -100,14 +100,16 @@ impl Wheel {
 
     /// The digest of the installed files as docs/TRUST.md 7 defines it, computed from the members, not from what RECORD claims.
     pub(crate) fn record_digest(&self) -> ArtifactDigest {
+        record_digest(&self.rows()).sha256
+    }
+
+    /// Path, digest and size of every file that it installs as it is.
+    pub(crate) fn rows(&self) -> Vec<(String, ArtifactDigest, u64)> {
         let record = format!("{}/RECORD", self.dist_info);
-        let rows: Vec<_> = self
-            .members
-            .iter()
-            .filter(|member| !member.is_folder() && member.name != record && !member.name.contains(".data/scripts/"))
-            .map(|member| (member.name.clone(), ArtifactDigest::of(&member.content), member.content.len() as u64))
-            .collect();
-        record_digest(&rows).sha256
+        let files = self.members.iter().filter(|member| !member.is_folder() && member.name != record);
+        let kept = files.filter(|member| !member.name.contains(".data/scripts/"));
+        kept.map(|member| (member.name.clone(), ArtifactDigest::of(&member.content), member.content.len() as u64))
+            .collect()
     }
 
     /// Members by name, for comparing.

@@ -22,6 +22,7 @@ use crate::rebuild::result::ResultFolder;
 use crate::rebuild::target::{Selected, Target};
 use crate::rebuild::workshop::{Options, Workshop};
 use crate::sandbox::Isolation;
+use crate::temporary::Temporary;
 
 /// Far more often than a lease is long.
 const PING: Duration = Duration::from_secs(10);
@@ -109,7 +110,7 @@ impl Worker {
             Reply::Refused(words) => bail!("the coordinator gives no work: {words}"),
         };
         say(&format!("job {}: {}", task.given, task.wish.release));
-        let folder = tempfile::Builder::new().prefix("attest-job-").tempdir()?;
+        let folder = Temporary::new("job")?;
         match self.build(&task, folder.path(), say) {
             Ok(result) => self.deliver(task.given, &result, say)?,
             Err(error) => {

@@ -88,6 +88,7 @@ impl World {
         }
         let world = Self { folder: tempfile::tempdir().unwrap() };
         fs::write(world.path(WHEEL), "the published bytes").unwrap();
+        fs::create_dir(world.path("tmp")).unwrap();
         world
     }
 
@@ -110,6 +111,8 @@ impl World {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", self.folder.path())
+            // What a program that was killed leaves goes with the world.
+            .env("TMPDIR", self.path("tmp"))
             .args(["--data-dir", "data"])
             .stdin(Stdio::null());
         command

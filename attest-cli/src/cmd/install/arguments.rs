@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use crate::exit::Failure;
+use crate::{exit::Failure, pip::Settings};
 
 use super::installer::Kind;
 
@@ -179,6 +179,19 @@ impl Resolution {
             options.push(if kind == Kind::Pip { "--no-cache-dir" } else { "--no-cache" }.to_owned());
         }
         options
+    }
+
+    /// pip's settings as these options change them.
+    pub(super) fn adjust(&self, settings: &mut Settings) {
+        settings.no_index |= self.no_index;
+        if let Some(url) = &self.index_url {
+            settings.index_url.clone_from(url);
+        }
+        settings.extra_index_urls.extend(self.extra_index_url.iter().cloned());
+        settings.trusted_hosts.extend(self.trusted_host.iter().cloned());
+        settings.cert = self.cert.clone().or(settings.cert.take());
+        settings.client_cert = self.client_cert.clone().or(settings.client_cert.take());
+        settings.keyring_provider = self.keyring_provider.clone().or(settings.keyring_provider.take());
     }
 
     /// Certificates where they are no options: uv reads these variables.

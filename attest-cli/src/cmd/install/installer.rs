@@ -12,14 +12,16 @@ use attest_core::{
 
 use super::{
     arguments::{Args, Choice},
+    others::Others,
     pip::{InstallerError, Pip},
     plan::Package,
     uv::Uv,
 };
 use crate::{
-    exit::{Exit, Failure},
+    exit::{self, Exit, Failure},
+    index::IndexError,
     locks::report::Planned,
-    output::Output,
+    output::causes,
     platform::find::of_environment,
     run::Run,
 };
@@ -98,11 +100,18 @@ impl Installer {
     }
 
     /// What would be installed into an empty environment.
-    pub(super) fn plan(&self, args: &Args, out: &Output) -> anyhow::Result<Vec<Package>> {
+    pub(super) fn plan(&self, args: &Args, run: &Run) -> anyhow::Result<Vec<Package>> {
+        let out = &run.out;
         let mut options = args.resolution.sources(self.kind());
         options.extend(args.resolution.choices(self.kind()));
         let failed = |error: anyhow::Error| {
-            let hint = "either the index does not answer, or it has no wheel that fits: only wheels can be verified";
+            // Neither installer tells which of the two it was.
+            let down = Others::open(self, args, run).and_then(|others| Ok(others.index().is_up()?)).err();
+            if let Some(down) = down.as_ref().and_then(|error| error.downcast_ref::<IndexError>()) {
+                let message = format!("{error:#}\n{}", causes(down));
+                return Failure::new(exit::of_index(down), message).hint(down.hint().unwrap_or_default());
+            }
+            let hint = "the index has no wheel that fits: only wheels can be verified";
             Failure::usage(error.to_string()).hint(hint)
         };
         match self {

@@ -74,6 +74,30 @@ pub(super) struct Selection<'a> {
     pub(super) passed_over: Vec<String>,
 }
 
+/// Everything that the gate is asked.
+pub(super) fn questions(packages: &[Package]) -> Vec<Item> {
+    packages.iter().flat_map(|package| package.candidates.iter().cloned()).collect()
+}
+
+/// For each package whether all of it is refused, and for good: an open question may be answered later, and what is proven to be
+/// wrong is not gone around.
+pub(super) fn blocked(packages: &[Package], judged: &Judged<'_>) -> Vec<bool> {
+    let mut answers = judged.answers.iter();
+    let of_package = |package: &Package| {
+        let outcomes: Vec<Outcome> =
+            answers.by_ref().take(package.candidates.len()).map(|answer| answer.outcome).collect();
+        outcomes.iter().all(|outcome| *outcome == Outcome::Refused)
+    };
+    packages.iter().map(of_package).collect()
+}
+
+impl Selection<'_> {
+    /// Whether a file of the package is among them.
+    pub(super) fn has(&self, package: &Package) -> bool {
+        self.chosen.iter().any(|chosen| std::ptr::eq(chosen.package, package))
+    }
+}
+
 /// Of each project the files that passed. A file that did not is only left out where another did, and never where
 /// something is proven to be wrong with it: then it stays among the answers and decides.
 pub(super) fn select<'a>(packages: &'a [Package], judged: &mut Judged<'_>) -> Selection<'a> {

@@ -2,7 +2,11 @@ use reqwest::Url;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{index::netrc::Netrc, pip::Settings, proxy::listing};
+use crate::{
+    index::netrc::Netrc,
+    pip::Settings,
+    proxy::{listing, upstream::Logins},
+};
 
 pub(in crate::proxy) fn offer(files: &[(&str, bool)]) -> Offer {
     let project = ProjectName::new("good").unwrap();
@@ -21,7 +25,8 @@ pub(in crate::proxy) fn offer(files: &[(&str, bool)]) -> Offer {
     let blocked = || Blocked { undecided: false, alarm: false, code: "no-statement", reason: "nobody".to_owned() };
     let decisions =
         files.iter().map(|(_, passed)| if *passed { Decision::Passed } else { Decision::Blocked(blocked()) });
-    let index = Upstream::parse("main=https://index.example/simple", 1, &Settings::none(), &Netrc::default()).unwrap();
+    let logins = Logins { netrc: Netrc::default(), keyring: None };
+    let index = Upstream::parse("main=https://index.example/simple", 1, &Settings::none(), &logins).unwrap();
     Offer::new(project, index, listing, decisions.collect())
 }
 

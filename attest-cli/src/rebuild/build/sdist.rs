@@ -6,19 +6,19 @@ use std::path::Path;
 use super::{BuildError, Builder, Built, Hook, made_folder, read_made, read_requires};
 use crate::rebuild::sdist::MAX_FILE;
 use crate::rebuild::tree::Order;
-use crate::sandbox::RoomFolder;
+use crate::temporary::Temporary;
 
 impl Builder<'_> {
     /// What the project needs for that beside its static requirements.
     pub(crate) fn requires_for_sdist(&self, environment: &Path) -> anyhow::Result<Vec<String>> {
-        let folder = RoomFolder::new()?;
+        let folder = Temporary::new("room")?;
         let room = self.run(Hook::GetRequiresForBuildSdist, environment, folder.path(), Order::Forward)?;
         read_requires(&room)
     }
 
     /// Builds one, in a fresh copy of the source.
     pub(crate) fn build_sdist(&self, environment: &Path) -> anyhow::Result<Built> {
-        let folder = RoomFolder::new()?;
+        let folder = Temporary::new("room")?;
         let room = self.run(Hook::BuildSdist, environment, folder.path(), Order::Forward)?;
         let out = made_folder(room.outside("out"))?;
         let mut sdists = Vec::new();

@@ -12,7 +12,6 @@ use std::time::{Duration, SystemTime};
 
 use attest_core::recipe::Umask;
 use attest_core::statement::{self, GitDigest, Sha256};
-use tempfile::TempDir;
 
 use super::CommitId;
 use super::address::RepositoryUrl;
@@ -22,6 +21,7 @@ use super::listing::{Contents, Listing};
 use super::repository::{Found, Repository};
 use crate::host;
 use crate::rebuild::tree::{Order, SourceFile, Tree};
+use crate::temporary::Temporary;
 
 const DOT_GIT: &str = ".git";
 /// The index is written here and read in the room, where the same files have other inodes and were changed just now.
@@ -40,14 +40,14 @@ pub(crate) struct Checkout {
     tree: Tree,
     notes: Vec<String>,
     /// Holds `.git`.
-    folder: TempDir,
+    folder: Temporary,
 }
 
 impl Checkout {
     /// Takes a commit out of a repository. All of its objects are hashed again on the way.
     pub(crate) fn new(repository: &Repository<'_>, found: Found) -> Result<Self, GitError> {
         let git = repository.git();
-        let folder = tempfile::Builder::new().prefix("attest-git-").tempdir()?;
+        let folder = Temporary::new("git")?;
         let dot_git = folder.path().join(DOT_GIT);
         make_dot_git(repository, &found.commit, &dot_git)?;
         let time = committer_time(git, &dot_git, &found.commit)?;
@@ -177,7 +177,7 @@ fn read_contents(git: &Git, dot_git: &Path, commit: &CommitId, time: u64) -> Res
 /// Has git write the files that were looked at before, for the sake of its index and of line ends, which its attributes
 /// convert; puts converted contents into `tree` and says how many there are.
 fn check_out(git: &Git, dot_git: &Path, (commit, time): (&CommitId, u64), tree: &mut Tree) -> Result<usize, GitError> {
-    let work = tempfile::Builder::new().prefix("attest-checkout-").tempdir()?;
+    let work = Temporary::new("checkout")?;
     let mut command = Git::in_repository(dot_git);
     command.arg("--work-tree").arg(work.path()).args(["read-tree", "-m", "-u", commit.as_str()]);
     git.run_watched("check a commit out", in_folder(command, work.path()), &[], Some(work.path()))?;

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use super::error::GitError;
 use crate::host;
 use crate::interrupt;
+use crate::temporary::Temporary;
 
 /// `GIT_CONFIG_GLOBAL` exists since.
 pub(super) const OLDEST: (u32, u32) = (2, 32);
@@ -231,7 +232,7 @@ impl Git {
 
     /// Reads the closed list of settings from the machine's, the user's and the caller's configuration.
     fn read_reaching(&self) -> Result<Vec<(String, String)>, GitError> {
-        let empty = tempfile::tempdir()?;
+        let empty = Temporary::new("git")?;
         let mut command = Command::new("git");
         // Run where no repository is, so that none adds its own.
         command

@@ -146,6 +146,7 @@ fn a_recipe_that_changes_where_it_lies_is_another_one_for_a_batch_that_goes_on()
         client_cert: None,
         proxy: None,
         timeout: 1.0,
+        keyring_provider: None,
         trusted_hosts: Vec::new(),
         tags: Vec::new().into(),
         interpreter: Interpreter { executable: PathBuf::new(), prefixes: Vec::new(), version: String::new() },
