@@ -5,10 +5,11 @@
 
 use std::io;
 use std::process;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::host::{Asked, Ending};
 use crate::temporary;
@@ -16,8 +17,8 @@ use crate::temporary;
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 /// The first signal is remembered.
 static WATCHED: AtomicBool = AtomicBool::new(false);
-/// Somebody answers signals.
-static ANSWERED: AtomicBool = AtomicBool::new(false);
+/// Who answers signals. One thread takes them all, so that each has one effect.
+static ANSWERED: Mutex<Option<UnboundedSender<Asked>>> = Mutex::new(None);
 
 /// From now on a signal ends the program only after its temporary folders are gone.
 pub(crate) fn clean_up() -> io::Result<()> {
@@ -36,28 +37,37 @@ pub(crate) fn watch() -> io::Result<()> {
     clean_up()
 }
 
-/// Signals are for the caller, until what is returned is dropped. Inside of a runtime.
+/// Signals are for the caller, until what is returned is dropped.
 pub(crate) fn answer() -> io::Result<Answering> {
-    let ending = Ending::watch()?;
-    ANSWERED.store(true, Ordering::SeqCst);
-    Ok(Answering(ending))
+    clean_up()?;
+    let (told, signals) = unbounded_channel();
+    *answered() = Some(told);
+    Ok(Answering(signals))
 }
 
 /// Who answers signals.
 #[derive(Debug)]
-pub(crate) struct Answering(Ending);
+pub(crate) struct Answering(UnboundedReceiver<Asked>);
 
 impl Answering {
     /// The next one.
     pub(crate) async fn next(&mut self) -> Asked {
-        self.0.next().await
+        match self.0.recv().await {
+            Some(asked) => asked,
+            // Somebody else answers now.
+            None => std::future::pending().await,
+        }
     }
 }
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        ANSWERED.store(false, Ordering::SeqCst);
+        *answered() = None;
     }
+}
+
+fn answered() -> MutexGuard<'static, Option<UnboundedSender<Asked>>> {
+    ANSWERED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Asks ourselves to end, as a signal would.
@@ -80,8 +90,11 @@ fn listen() -> io::Result<()> {
         runtime.block_on(async {
             loop {
                 let asked = ending.next().await;
+                if answered().as_ref().is_some_and(|told| told.send(asked).is_ok()) {
+                    continue;
+                }
                 let is_first = WATCHED.load(Ordering::SeqCst) && !REQUESTED.swap(true, Ordering::SeqCst);
-                if !is_first && !ANSWERED.load(Ordering::SeqCst) {
+                if !is_first {
                     temporary::remove_all();
                     process::exit(asked.code());
                 }

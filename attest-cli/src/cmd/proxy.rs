@@ -188,7 +188,6 @@ fn serve(listen: SocketAddr, args: &Args, proxy: &Proxy, run: &Run) -> anyhow::R
             "whoever reaches this address can read through your credentials for the indexes: --token asks for more",
         );
     }
-    let _inside = proxy.runtime.enter();
     // Before anybody hears where it is: a signal that comes in between would end it without its last words.
     let mut ending = interrupt::answer()?;
     run.out.line(format_args!("listening on {}", proxy.url))?;

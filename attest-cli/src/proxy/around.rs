@@ -122,10 +122,7 @@ impl<'a> Errand<'a> {
         let places = Environments::of(found.as_deref(), &words.targets());
         let before = places.now();
         // Before it runs: a signal that comes in between would end us alone.
-        let signals = {
-            let _inside = proxy.runtime.enter();
-            interrupt::answer()?
-        };
+        let signals = interrupt::answer()?;
         let child = command.spawn().with_context(|| {
             Failure::usage(format!("expected to start {}", Path::new(program).display()))
                 .hint("name a program that is in PATH")
