@@ -78,6 +78,8 @@ impl Done {
 
 pub(crate) struct World {
     folder: TempDir,
+    /// What a program that was killed leaves goes with the world.
+    temporary: TempDir,
 }
 
 impl World {
@@ -86,9 +88,8 @@ impl World {
             let home = std::env::home_dir().unwrap_or_default();
             assert!(!home.join(policy).exists(), "these tests need an account without a policy: {policy} exists");
         }
-        let world = Self { folder: tempfile::tempdir().unwrap() };
+        let world = Self { folder: tempfile::tempdir().unwrap(), temporary: tempfile::tempdir().unwrap() };
         fs::write(world.path(WHEEL), "the published bytes").unwrap();
-        fs::create_dir(world.path("tmp")).unwrap();
         world
     }
 
@@ -111,8 +112,7 @@ impl World {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", self.folder.path())
-            // What a program that was killed leaves goes with the world.
-            .env("TMPDIR", self.path("tmp"))
+            .env("TMPDIR", self.temporary.path())
             .args(["--data-dir", "data"])
             .stdin(Stdio::null());
         command
