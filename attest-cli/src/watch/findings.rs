@@ -312,6 +312,13 @@ fn short(id: StatementId) -> String {
 
 #[cfg(test)]
 mod tests {
+    use attest_core::{
+        artifact::WheelName,
+        envelope::{Signature, pae},
+        key::ed25519::SecretKey,
+        statement::{Subject, Withdrawal},
+    };
+
     use super::*;
 
     fn digest(n: u8) -> ArtifactDigest {
@@ -337,6 +344,24 @@ mod tests {
         assert_eq!(otherwise(0, 2), Some(digest(1)));
         assert_eq!(otherwise(199, 900), Some(digest(0)));
         assert_eq!(past.otherwise(digest(9), digest(1), 900), None, "from other inputs anything may come");
+    }
+
+    #[test]
+    fn two_signers_of_one_statement_are_two_entries_and_each_is_kept() {
+        let name = WheelName::parse("demo-1.0-py3-none-any.whl").unwrap();
+        let withdrawal = Withdrawal { statement_id: StatementId::of_payload(&[1]), reason: "a broken disk".to_owned() };
+        let statement = Statement::new(Subject { name, digest: digest(1) }, Predicate::Withdrawn(withdrawal)).unwrap();
+        let signed = |seed: u8| {
+            let payload = statement.to_bytes();
+            let signature = Signature::Ed25519(SecretKey::from_seed([seed; 32]).sign(&pae(&payload)));
+            New { index: 0, envelope: Envelope::new(payload, signature).unwrap(), statement: statement.clone() }
+        };
+        assert_eq!(signed(1).id(), signed(2).id());
+        assert_ne!(signed(1).entry(), signed(2).entry());
+        let (interest, keyring) = (Interest::default(), Keyring::new(None, &[]));
+        let now = Timestamp::from_secs(1);
+        let judge = Judge { origin: "log", interest: &interest, keyring: &keyring, entries: Path::new("e"), now };
+        assert_ne!(judge.kept(&signed(1)), judge.kept(&signed(2)), "none takes the place of the other");
     }
 
     #[test]
