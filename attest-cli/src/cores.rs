@@ -15,6 +15,11 @@ pub(crate) fn count() -> NonZeroUsize {
 /// `work` on every item; what comes back is in the order of the items. Whoever is free takes the next one, as some items
 /// are a thousand times as large as others.
 pub(crate) fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    map_on(count(), items, work)
+}
+
+/// The same on so many threads: for work that waits, as cores do not limit that.
+pub(crate) fn map_on<T: Sync, R: Send>(threads: NonZeroUsize, items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let share = || {
         let mut done = Vec::new();
@@ -25,7 +30,7 @@ pub(crate) fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) 
         }
     };
     let mut done = thread::scope(|scope| {
-        let others: Vec<_> = (1..count().get().min(items.len())).map(|_| scope.spawn(share)).collect();
+        let others: Vec<_> = (1..threads.get().min(items.len())).map(|_| scope.spawn(share)).collect();
         let mut done = share();
         for other in others {
             done.extend(other.join().unwrap_or_else(|reason| panic::resume_unwind(reason)));

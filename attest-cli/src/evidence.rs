@@ -26,7 +26,7 @@ use crate::{
 };
 
 use self::{
-    ask::{Answer, Reply, Silence},
+    ask::{Answer, Reply, Shown, Silence},
     cache::{Cache, Kept},
 };
 
@@ -237,13 +237,16 @@ fn ask_and_keep(http: &Http, source: &Source, digests: &[ArtifactDigest], means:
     }
     // Before anybody is asked: what comes is not newer than it is said to be.
     let asked_at = run::now();
-    if means.asking != Asking::Anew
-        && let Some(kept) = means.cache.recall(source, digests, means.history).filter(|kept| has_lists(kept, source))
-        && let Some(reply) = ask::again(http, source, kept, asked_at, means)
-    {
-        return reply;
-    }
-    let (answer, lists) = ask::with_lists(http, source, means.history, digests, means.out);
+    let kept = || means.cache.recall(source, digests, means.history).filter(|kept| has_lists(kept, source));
+    let shown = match means.asking {
+        Asking::Anew => Shown::Nothing,
+        Asking::Sparing { .. } => kept().map_or(Shown::Nothing, |kept| ask::again(http, source, kept, asked_at, means)),
+    };
+    let (answer, lists) = match shown {
+        Shown::Same(reply) => return reply,
+        Shown::Another(moved) => moved.with_lists(http, source, digests, means),
+        Shown::Nothing => ask::with_lists(http, source, means.history, digests, means.out),
+    };
     let own = answer.as_ref().ok().filter(|answer| answer.asked.stands_in.is_none());
     let Some(own) = own else { return (answer, lists) };
     let kept = Kept {

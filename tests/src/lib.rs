@@ -15,7 +15,7 @@
 //! | [`forge`] | signed statements made in memory, as many as wanted |
 //! | [`http`], [`replica`] | a keep-alive client, and a reader that re-derives a whole log |
 //! | [`specimen`], [`small_disk`] | a log to be broken; a disk to be filled |
-//! | [`stub`] | a server on loopback that answers what a test wants it to |
+//! | [`stub`], [`door`] | a server on loopback that answers what a test wants it to, and one that passes on and listens |
 //! | [`policy`], [`wheel`], [`index`] | policy files, small wheels, and an index that offers them, well behaved or hostile |
 //! | [`quorum`] | the usual cast: a log and three rebuilders in two groups |
 //! | [`chronicle`], [`browser`] | a log in which everything has happened, and a browser to look at it |
@@ -30,6 +30,7 @@ pub mod browser;
 pub mod chronicle;
 pub mod clients;
 pub mod command;
+pub mod door;
 pub mod effort;
 pub mod fault;
 pub mod forge;

@@ -1,13 +1,11 @@
 //! A whole log kept by a user: nobody hears what is asked, and nothing that is wrong with it becomes a pass.
 
-#![expect(clippy::unwrap_used, reason = "a poisoned lock fails the test, as it should")]
-
 use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     thread,
@@ -18,14 +16,14 @@ use anyhow::{Result, ensure};
 use attest_core::note::VerifierKey;
 use attest_tests::{
     command::{self, Outcome},
+    door::Door,
     forge::Forge,
-    http::{self, Connection, block_on},
+    http::{Connection, block_on},
     quorum::Quorum,
     scene::Scene,
-    stub::{Reply, Request, Stub},
+    stub::Reply,
     wheel::Wheel,
 };
-use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
 const FILE: &str = "demo-1.0-py3-none-any.whl";
 
@@ -34,44 +32,6 @@ struct Kept {
     quorum: Quorum,
     wheel: Wheel,
     door: Door,
-}
-
-/// Passes requests on, and remembers their paths.
-struct Door {
-    stub: Stub,
-    heard: Arc<Mutex<Vec<String>>>,
-}
-
-impl Door {
-    fn before(server: &str) -> Result<Self> {
-        Self::changing(server, |_, reply| reply)
-    }
-
-    /// `change` is what becomes of the answer to a path.
-    fn changing(server: &str, change: impl Fn(&str, Reply) -> Reply + Send + Sync + 'static) -> Result<Self> {
-        let heard = Arc::new(Mutex::new(Vec::new()));
-        let (server, paths) = (server.to_owned(), Arc::clone(&heard));
-        let stub = Stub::serve(move |request: &Request| {
-            paths.lock().unwrap().push(format!("{} {}", request.method, request.path));
-            let path = request.path.replace("//", "/");
-            passed_on(&server, request, &path).map_or_else(|_| Reply::status(502), |reply| change(&path, reply))
-        })?;
-        Ok(Self { stub, heard })
-    }
-
-    fn heard(&self) -> Vec<String> {
-        std::mem::take(&mut *self.heard.lock().unwrap())
-    }
-}
-
-fn passed_on(server: &str, request: &Request, path: &str) -> Result<Reply> {
-    let answer = match request.method.as_str() {
-        "POST" => http::post(server, path, "application/json", request.body.clone())?,
-        _ => http::get(server, path)?,
-    };
-    let header = |name| answer.headers.get(name).and_then(|value| value.to_str().ok());
-    let kind = header(CONTENT_TYPE).unwrap_or("text/plain");
-    Ok(Reply::ok(kind, answer.body.to_vec()).with_status(answer.status.as_u16()).encoded(header(CONTENT_ENCODING)))
 }
 
 impl Kept {
@@ -83,7 +43,7 @@ impl Kept {
         quorum.vote(&[&quorum.alice, &quorum.carol], &wheel)?;
         let door = Door::before(quorum.log.url())?;
         let kept = Self { quorum, wheel, door };
-        kept.policy(&kept.door.stub.url())?;
+        kept.policy(&kept.door.url())?;
         Ok(kept)
     }
 
@@ -188,7 +148,7 @@ fn a_server_that_is_down_or_gone_is_no_answer_and_its_lookup_is_not_asked_instea
             if path == "/checkpoint" { Reply::status(503) } else { reply }
         },
     )?;
-    kept.policy(&down.stub.url())?;
+    kept.policy(&down.url())?;
     kept.verify(&[])?.expect(3)?.expect_words("its replica cannot be brought up to date")?;
     ensure!(down.heard().iter().all(|path| path.ends_with("/checkpoint")), "more was asked");
     Ok(())
@@ -230,7 +190,7 @@ fn entries_that_are_not_those_of_the_tree_are_not_kept() -> Result<()> {
         }
         reply
     })?;
-    kept.policy(&liar.stub.url())?;
+    kept.policy(&liar.url())?;
     kept.sync(&[])?.expect(3)?.expect_words("none of them is kept")?;
     kept.verify(&["--offline"])?.expect(3)?;
     lies.store(false, Ordering::SeqCst);

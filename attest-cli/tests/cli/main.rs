@@ -4,6 +4,7 @@
 
 mod buildtools;
 mod compare;
+mod damage;
 mod doctor;
 mod exceptions;
 mod fake_log;

@@ -1,17 +1,23 @@
 //! How long the gate takes for the lock of a project, as whole processes, side by side.
 //!
 //! ```text
-//! cargo run --release -p attest-tests --bin gate-bench -- --runs 21
-//! cargo run --release -p attest-tests --bin gate-bench -- --requirements lock.txt --beside 'uv=uv pip sync --dry-run {}'
+//! cargo run --release -p attest-tests --bin gate-bench
+//! cargo run --release -p attest-tests --bin gate-bench -- --requirements lock.txt --peers VENV
 //! ```
 //!
-//! A log of its own holds so many votes for every file of the lock. The commands take turns, so that a busy machine is busy
+//! A log of its own holds three votes for every file of the lock. The commands take turns, so that a busy machine is busy
 //! for all of them; what is printed is the median of the wall time, the mean of the CPU time (user and system, children
-//! too), and the median of the ratios to the first row, run by run. `{}` in a command beside is the requirements file.
+//! too), and the median of the ratios to the first row, round by round.
+//!
+//! The peers are those that VENV (`python -m venv VENV; VENV/bin/pip install uv sigstore pypi-attestations`) or PATH has:
+//! what `uv pip sync` and pip do with the same file before they would install into VENV, and how long `sigstore` and
+//! `pypi-attestations` take to start, since they verify one file a process and ask servers for it. They run every fifth
+//! round. `--beside` takes any other command; `{}` in it is the requirements file.
 
 #![expect(clippy::print_stdout, reason = "figures are this program's output")]
 
 use std::{
+    collections::BTreeMap,
     fmt::Write as _,
     fs,
     path::{Path, PathBuf},
@@ -33,6 +39,9 @@ use attest_tests::{
 };
 use clap::Parser;
 
+/// Rounds between two runs of a peer: pip takes a thousand times as long as the rest.
+const PEERS_EVERY: usize = 5;
+
 /// Times `attest verify` of a lock.
 #[derive(Debug, Parser)]
 struct Args {
@@ -48,6 +57,9 @@ struct Args {
     /// Further entries of the log, about other files
     #[arg(long, default_value_t = 0)]
     others: u64,
+    /// A virtual environment with the programs to compare with
+    #[arg(long, value_name = "VENV")]
+    peers: Option<PathBuf>,
     /// Another program to run in turn, NAME=COMMAND, split at spaces; `{}` is the requirements file
     #[arg(long, value_name = "NAME=COMMAND")]
     beside: Vec<String>,
@@ -59,7 +71,10 @@ struct Row {
     command: Box<dyn Fn() -> Command>,
     /// Done before each run, not timed.
     before: Box<dyn Fn() -> Result<()>>,
-    wall: Vec<Duration>,
+    /// It runs in every so many rounds.
+    every: usize,
+    /// By round.
+    wall: BTreeMap<usize, Duration>,
     cpu: Duration,
 }
 
@@ -80,13 +95,20 @@ fn main() -> Result<()> {
         args.runs,
         quorum.scene.programs().profile()
     );
-    let mut rows = rows(&quorum, &requirements, &args.beside)?;
+    let mut rows = rows(&quorum, &requirements)?;
+    if let Some(venv) = &args.peers {
+        rows.extend(peers(venv, &requirements)?);
+    }
+    for beside in &args.beside {
+        let (name, words) = beside.split_once('=').with_context(|| format!("expected NAME=COMMAND, found {beside}"))?;
+        rows.push(beside_row(name, words, &requirements)?);
+    }
     // Not counted: files into memory, what is kept where it belongs.
     rows.iter_mut().try_for_each(|row| row.run().map(drop))?;
-    for _ in 0..args.runs {
-        for row in &mut rows {
+    for round in 0..usize::from(args.runs) {
+        for row in rows.iter_mut().filter(|row| round.is_multiple_of(row.every)) {
             let (wall, cpu) = row.run()?;
-            row.wall.push(wall);
+            row.wall.insert(round, wall);
             row.cpu += cpu;
         }
     }
@@ -141,7 +163,7 @@ fn fill(quorum: &Quorum, subjects: &[Subject], others: u64) -> Result<usize> {
     })
 }
 
-fn rows(quorum: &Quorum, requirements: &Path, beside: &[String]) -> Result<Vec<Row>> {
+fn rows(quorum: &Quorum, requirements: &Path) -> Result<Vec<Row>> {
     let scene = &quorum.scene;
     let attest = |folder: &str, data: &str, args: &[&str]| {
         let (program, folder, data) = (scene.programs().cli().to_owned(), scene.path(folder), scene.path(data));
@@ -160,13 +182,7 @@ fn rows(quorum: &Quorum, requirements: &Path, beside: &[String]) -> Result<Vec<R
             _ => Ok(()),
         }) as Box<dyn Fn() -> Result<()>>
     };
-    let row = |name: &str, command, before| Row {
-        name: name.to_owned(),
-        command,
-        before,
-        wall: Vec::new(),
-        cpu: Duration::ZERO,
-    };
+    let row = |name: &str, command, before| Row { before, ..Row::new(name, command) };
     // One folder has an attest.lock beside the same requirements.
     scene.write("locked/requirements.txt", fs::read(requirements)?)?;
     scene.write("locked/policy.toml", fs::read(scene.path("policy.toml"))?)?;
@@ -176,8 +192,8 @@ fn rows(quorum: &Quorum, requirements: &Path, beside: &[String]) -> Result<Vec<R
     command::run(&mut attest(".", "replica", &[&["log", "sync"], &policy[..]].concat())())?.expect(0)?;
     let verify = ["verify", "requirements.txt", "--policy", "policy.toml"];
     let with = |more: &[&'static str]| [&verify, more].concat();
-    let mut rows = vec![
-        row("attest verify --asked-within 10m", attest(".", "warm", &with(&["--asked-within", "10m"])), nothing()),
+    Ok(vec![
+        row("attest verify --asked-within 2h", attest(".", "warm", &with(&["--asked-within", "2h"])), nothing()),
         row("attest --version", attest(".", "warm", &["--version"]), nothing()),
         row("attest verify, first use", attest(".", "first", &verify), forgotten("first")),
         row("attest verify, nothing added to the log", attest(".", "warm", &verify), nothing()),
@@ -188,28 +204,56 @@ fn rows(quorum: &Quorum, requirements: &Path, beside: &[String]) -> Result<Vec<R
             nothing(),
         ),
         row(
-            "attest verify --asked-within 10m, whole log",
-            attest(".", "replica", &with(&["--asked-within", "10m"])),
+            "attest verify --asked-within 2h, whole log",
+            attest(".", "replica", &with(&["--asked-within", "2h"])),
             nothing(),
         ),
         row("attest verify, whole log kept", attest(".", "replica", &verify), nothing()),
-    ];
-    for beside in beside {
-        let (name, words) = beside.split_once('=').with_context(|| format!("expected NAME=COMMAND, found {beside}"))?;
-        let words = words.replace("{}", &requirements.display().to_string());
-        let words: Vec<String> = words.split_whitespace().map(ToOwned::to_owned).collect();
-        ensure!(!words.is_empty(), "expected NAME=COMMAND, found {beside}");
-        let command = Box::new(move || {
-            let mut command = Command::new(&words[0]);
-            command.args(&words[1..]);
-            command
-        });
-        rows.push(row(name, command, nothing()));
+    ])
+}
+
+/// The programs of a virtual environment that look at the same requirements.
+fn peers(venv: &Path, requirements: &Path) -> Result<Vec<Row>> {
+    let venv = venv.canonicalize().with_context(|| format!("there is no {}", venv.display()))?;
+    let bin = venv.join("bin");
+    let own = |name: &str| bin.join(name).is_file().then(|| bin.join(name).display().to_string());
+    let python = own("python").context("expected a virtual environment after --peers")?;
+    let mut commands = vec![("uv pip sync --dry-run", {
+        let uv = own("uv").unwrap_or_else(|| "uv".to_owned());
+        format!("{uv} pip sync --dry-run --python {python} {{}}")
+    })];
+    let hashes =
+        "-m pip install --dry-run --ignore-installed --no-deps --require-hashes --disable-pip-version-check -r {}";
+    commands.push(("pip install --dry-run --require-hashes", format!("{python} {hashes}")));
+    for (name, version) in [("sigstore", "sigstore --version"), ("pypi-attestations", "pypi-attestations --version")] {
+        let program = own(name).with_context(|| format!("{} has no {name}", bin.display()))?;
+        commands.push((version, format!("{program} --version")));
     }
-    Ok(rows)
+    let rows = commands
+        .into_iter()
+        .map(|(name, words)| Ok(Row { every: PEERS_EVERY, ..beside_row(name, &words, requirements)? }));
+    rows.collect()
+}
+
+/// Any command, split at spaces.
+fn beside_row(name: &str, words: &str, requirements: &Path) -> Result<Row> {
+    let requirements = requirements.display().to_string();
+    let words: Vec<String> = words.split_whitespace().map(|word| word.replace("{}", &requirements)).collect();
+    ensure!(!words.is_empty(), "expected NAME=COMMAND, found {name}=");
+    let command = Box::new(move || {
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]);
+        command
+    });
+    Ok(Row::new(name, command))
 }
 
 impl Row {
+    fn new(name: &str, command: Box<dyn Fn() -> Command>) -> Self {
+        let before = Box::new(|| Ok(()));
+        Self { name: name.to_owned(), command, before, every: 1, wall: BTreeMap::new(), cpu: Duration::ZERO }
+    }
+
     /// Wall and CPU time of one run, which must succeed.
     fn run(&self) -> Result<(Duration, Duration)> {
         (self.before)()?;
@@ -228,10 +272,10 @@ impl Row {
 fn print(rows: &[Row]) {
     println!("{:<44} {:>9} {:>9} {:>9} {:>9} {:>7}", "", "median", "fastest", "slowest", "CPU", "ratio");
     for row in rows {
-        let mut wall = row.wall.clone();
+        let mut wall: Vec<Duration> = row.wall.values().copied().collect();
         wall.sort_unstable();
-        let mut ratios: Vec<f64> =
-            row.wall.iter().zip(&rows[0].wall).map(|(this, first)| this.as_secs_f64() / first.as_secs_f64()).collect();
+        let ratio = |(round, this): (&usize, &Duration)| this.as_secs_f64() / rows[0].wall[round].as_secs_f64();
+        let mut ratios: Vec<f64> = row.wall.iter().map(ratio).collect();
         ratios.sort_unstable_by(f64::total_cmp);
         let runs = u32::try_from(wall.len()).unwrap_or(u32::MAX);
         println!(
