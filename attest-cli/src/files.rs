@@ -89,8 +89,10 @@ pub(crate) fn sync(paths: impl IntoIterator<Item = PathBuf>) -> Result<(), FileE
 /// Reads a file that has at most `limit` bytes.
 pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     let failed = |source| FileError::Read { path: path.to_owned(), source };
-    let mut bytes = Vec::new();
     let file = File::open(path).map_err(failed)?;
+    // What it says of its length only spares growing: a pipe says nothing, and a file may change meanwhile.
+    let expected = file.metadata().map_or(0, |data| data.len()).min(limit);
+    let mut bytes = Vec::with_capacity(usize::try_from(expected).unwrap_or(0) + 1);
     io::Read::read_to_end(&mut io::Read::take(file, limit + 1), &mut bytes).map_err(failed)?;
     if bytes.len() as u64 > limit {
         return Err(FileError::TooLarge { path: path.to_owned(), limit });

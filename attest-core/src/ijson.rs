@@ -32,6 +32,26 @@ pub(crate) fn shape<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T, I
     })
 }
 
+/// Whether a value is printed as exactly this text, without printing it anywhere: compact, as serde_json does.
+pub(crate) fn is_printed_as<T: serde::Serialize>(value: &T, text: &[u8]) -> bool {
+    let mut rest = Rest(text);
+    serde_json::to_writer(&mut rest, value).is_ok() && rest.0.is_empty()
+}
+
+/// What is still to come of a text; writing anything else fails.
+struct Rest<'a>(&'a [u8]);
+
+impl std::io::Write for Rest<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 = self.0.strip_prefix(bytes).ok_or(std::io::ErrorKind::InvalidData)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Checks form and limits only; returns the text.
 ///
 /// # Errors
@@ -236,6 +256,20 @@ mod tests {
                 "depth {depth}"
             );
         }
+    }
+
+    #[test]
+    fn a_value_is_printed_as_one_text_and_no_other() {
+        let value = serde_json::json!({"a": [1, "two\n", null], "b": {}});
+        let text = serde_json::to_vec(&value).unwrap();
+        assert!(is_printed_as(&value, &text));
+        for at in 0..text.len() {
+            let mut other = text.clone();
+            other[at] ^= 1;
+            assert!(!is_printed_as(&value, &other), "byte {at}");
+            assert!(!is_printed_as(&value, &text[..at]), "cut at {at}");
+        }
+        assert!(!is_printed_as(&value, &[&text[..], b" "].concat()));
     }
 
     #[test]

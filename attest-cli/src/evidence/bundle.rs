@@ -15,12 +15,13 @@ use attest_core::{
     merkle::NodeHash,
     negatives::subject_of_entry,
     tile::TileId,
-    verify::{Connection, LogView},
+    verify::{Connection, LogView, Workers},
 };
 use flate2::{Compression, read::ZlibDecoder, write::ZlibEncoder};
 
 use crate::{
     client::Http,
+    cores,
     evidence::{Gathered, Source},
     files::{self, FileError},
     history::{History, HistoryError, UnprovenError},
@@ -91,7 +92,7 @@ impl Bundle {
             }
             Err(error) => return Err(error.into()),
         };
-        match Lockfile::parse(&bytes, unpack) {
+        match Lockfile::parse_with(&bytes, unpack, Workers::new(cores::count())) {
             Ok(lockfile) => Ok(Some(Self { path, lockfile })),
             Err(source) => Err(BundleError::Format { path, source }),
         }

@@ -10,6 +10,7 @@ use attest_core::{
     artifact::{ArtifactDigest, ProjectName, WheelName},
     escape::Escaped,
     lockfile::Covered,
+    merkle::LeafIndex,
     verify::{Place, Verdict, Wanted, WantedName},
     votes::Counts,
 };
@@ -90,10 +91,11 @@ impl Regressions {
     /// Compares the answers with what the files of evidence beside the lock say was accepted.
     pub(crate) fn of(answers: &[Answer<'_>], bundles: &Bundles, answered: &Answered, pinned: Pinned) -> Self {
         let mut found = Vec::new();
+        let places: Vec<Places<'_>> = bundles.iter().map(|bundle| bundle.lockfile.bundle().places()).collect();
         for answer in answers {
             if let Question::File { wanted, .. } = &answer.item.question {
                 found.extend(lost(answer, wanted, bundles));
-                found.extend(withheld(answer, wanted, bundles, answered));
+                found.extend(withheld(answer, wanted, &places, answered));
                 if pinned == Pinned::Locked {
                     found.extend(uncovered(answer, wanted, bundles));
                 }
@@ -139,7 +141,10 @@ fn lost(answer: &Answer<'_>, wanted: &Wanted, bundles: &Bundles) -> Option<Regre
     (is_known(answer) && !groups.is_empty()).then_some(Regression::Lost { name, sha256: wanted.digest, groups })
 }
 
-fn withheld(answer: &Answer<'_>, wanted: &Wanted, bundles: &Bundles, answered: &Answered) -> Vec<Regression> {
+/// Where a bundle says that the statements about each file are.
+type Places<'b> = BTreeMap<ArtifactDigest, BTreeSet<(&'b str, LeafIndex)>>;
+
+fn withheld(answer: &Answer<'_>, wanted: &Wanted, places: &[Places<'_>], answered: &Answered) -> Vec<Regression> {
     let mut votes = BTreeMap::new();
     for judgement in &answer.judgements {
         let Word::Verdict { verdict, .. } = &judgement.word else { continue };
@@ -151,14 +156,11 @@ fn withheld(answer: &Answer<'_>, wanted: &Wanted, bundles: &Bundles, answered: &
         }
     }
     let mut found = Vec::new();
-    for bundle in bundles.iter() {
-        let places = bundle.lockfile.bundle().places();
-        for (origin, index) in places.get(&wanted.digest).into_iter().flatten() {
-            let group = votes.get(&((*origin).to_owned(), index.get())).cloned();
-            if answered.lacks(origin, index.get()) && group.is_some() {
-                let (name, log) = (answer.item.name.clone(), (*origin).to_owned());
-                found.push(Regression::Withheld { name, sha256: wanted.digest, log, index: index.get(), group });
-            }
+    for (origin, index) in places.iter().filter_map(|places| places.get(&wanted.digest)).flatten() {
+        let group = votes.get(&((*origin).to_owned(), index.get())).cloned();
+        if answered.lacks(origin, index.get()) && group.is_some() {
+            let (name, log) = (answer.item.name.clone(), (*origin).to_owned());
+            found.push(Regression::Withheld { name, sha256: wanted.digest, log, index: index.get(), group });
         }
     }
     found

@@ -5,6 +5,7 @@ use crate::{
     artifact::{ArtifactDigest, ProjectName, Version, WheelName, excerpt},
     merkle::LeafIndex,
     time::Timestamp,
+    verify::Workers,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
@@ -75,6 +76,18 @@ impl Lockfile {
     /// # Errors
     /// [`LockfileError`]: whatever this would not print back.
     pub fn parse(bytes: &[u8], unpack: impl FnOnce(&[u8], usize) -> Option<Vec<u8>>) -> Result<Self, LockfileError> {
+        Self::parse_with(bytes, unpack, Workers::ONE)
+    }
+
+    /// As [`Lockfile::parse`], sooner: as [`Bundle::parse_with`].
+    ///
+    /// # Errors
+    /// As [`Lockfile::parse`].
+    pub fn parse_with(
+        bytes: &[u8],
+        unpack: impl FnOnce(&[u8], usize) -> Option<Vec<u8>>,
+        workers: Workers,
+    ) -> Result<Self, LockfileError> {
         if bytes.len() > Self::MAX_LEN {
             return Err(LockfileError::TooLong { found: bytes.len() });
         }
@@ -87,7 +100,7 @@ impl Lockfile {
         let packed: String = armor.split('\n').collect();
         let packed = STANDARD.decode(packed).map_err(|_| LockfileError::Armor)?;
         let unpacked = unpack(&packed, Self::MAX_EVIDENCE).filter(|bytes| bytes.len() <= Self::MAX_EVIDENCE);
-        let bundle = Bundle::parse(&unpacked.ok_or(LockfileError::Packed)?)?;
+        let bundle = Bundle::parse_with(&unpacked.ok_or(LockfileError::Packed)?, workers)?;
         let made = wire.made.parse().map_err(|_| LockfileError::Made { found: excerpt(wire.made) })?;
         let others = [OtherPlatforms::Removed, OtherPlatforms::Kept]
             .into_iter()

@@ -19,7 +19,7 @@ impl Workers {
 
     /// `work` on every item; what comes back is in the order of the items. `start` is called once a thread: what it makes
     /// is at hand for all items of that thread, so answers must not depend on it.
-    pub(super) fn map<T: Sync, S, R: Send>(
+    pub(crate) fn map<T: Sync, S, R: Send>(
         self,
         items: &[T],
         start: impl Fn() -> S + Sync,
