@@ -283,15 +283,11 @@ struct Read<'p> {
 
 fn read<'p>(leaf: LeafHash, bytes: &[u8], signers: &mut Signers<'p, '_>) -> Result<Read<'p>, EnvelopeError> {
     let envelope = Envelope::parse(bytes)?;
-    Ok(match signers.identify(leaf, &envelope)? {
-        Some((signer, party, verified)) => {
-            Read { id: verified.id(), signer: Some(signer), said: Said::By(party, Box::new(verified)) }
-        }
-        None => {
-            let statement = Statement::parse(envelope.payload())?;
-            Read { id: envelope.statement_id(), signer: None, said: Said::ByStranger(Box::new(statement)) }
-        }
-    })
+    if let Some((signer, party, verified)) = signers.identify(leaf, &envelope)? {
+        return Ok(Read { id: verified.id(), signer: Some(signer), said: Said::By(party, Box::new(verified)) });
+    }
+    let statement = Statement::parse(envelope.payload())?;
+    Ok(Read { id: envelope.statement_id(), signer: None, said: Said::ByStranger(Box::new(statement)) })
 }
 
 /// Finds who signed an envelope by trying the policy's keys: an envelope names no key (docs/TRUST.md 2.1).
