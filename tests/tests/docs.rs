@@ -1,21 +1,13 @@
 //! The book: its commands are run, its reference is what the programs say, and its links lead somewhere.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::Write as _,
-    fs,
-    net::TcpListener,
-    os::unix::fs::PermissionsExt as _,
-    path::Path,
-    process::Command,
-};
+use std::{collections::BTreeSet, fmt::Write as _, fs, path::Path, process::Command};
 
 use anyhow::{Context, Result, bail, ensure};
 use attest_tests::{
-    book::{self, Block, Mark},
+    book::{self, Block, Mark, typed},
     command,
+    reader::{Project, Reader},
     scene::Scene,
-    server::Server,
     tool,
 };
 use serde_json::Value;
@@ -28,79 +20,90 @@ const ELSEWHERE: [(&str, &str); 4] = [
     ("journey", "tests/tests/journey.rs"),
 ];
 
+/// What a scenario's user has before the first block.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum With {
+    /// The programs, and a package index.
+    Nothing,
+    /// A project with locks, a policy, and a log that has the votes.
+    Project,
+}
+
+/// Each is played in a folder of its own.
+const SCENARIOS: [(&str, With); 17] = [
+    ("first", With::Nothing),
+    ("use", With::Nothing),
+    ("rebuild", With::Nothing),
+    ("maintain", With::Nothing),
+    ("recipe", With::Nothing),
+    ("log", With::Nothing),
+    ("rebuilder", With::Nothing),
+    ("quorum", With::Project),
+    ("verify", With::Project),
+    ("policy", With::Project),
+    ("lock", With::Project),
+    ("install", With::Project),
+    ("proxy", With::Project),
+    ("ci", With::Project),
+    ("ratchet", With::Project),
+    ("sync", With::Project),
+    ("watch", With::Project),
+];
+
 #[test]
 fn the_first_answer_and_the_quick_start_of_users_are_as_they_stand() -> Result<()> {
     play(&["first", "use"])
 }
 
 #[test]
-fn the_quick_starts_of_rebuilders_and_maintainers_are_as_they_stand() -> Result<()> {
-    play(&["rebuild", "maintain", "recipe"])
+fn the_pages_for_rebuilders_and_maintainers_are_as_they_stand() -> Result<()> {
+    play(&["rebuild", "maintain", "recipe", "rebuilder"])
 }
 
 #[test]
-fn the_quick_starts_of_operators_and_the_runbook_are_as_they_stand() -> Result<()> {
+fn the_pages_for_operators_and_the_runbook_are_as_they_stand() -> Result<()> {
     play(&["log"])
 }
 
-/// Runs scenarios, each in a place of its own but for downloads and environments, which they share.
+#[test]
+fn the_pages_for_users_are_as_they_stand() -> Result<()> {
+    let names: Vec<_> = SCENARIOS.iter().filter(|(_, with)| *with == With::Project).map(|(name, _)| *name).collect();
+    play(&names)
+}
+
+/// Runs scenarios, which share downloads and environments, and the log where they need one. `ATTEST_SCENARIO` names the only
+/// one that is wanted.
 fn play(names: &[&str]) -> Result<()> {
-    if !tool::have(&["python3", "git"]) {
-        return Ok(());
-    }
-    let fetched = tempfile::tempdir()?;
-    let mut pip = Command::new("python3");
-    pip.args(["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", "idna==3.20", "--dest"]);
-    let reached = command::run(pip.arg(fetched.path()))?.code() == Some(0);
-    if !reached && !tool::skip("a network with a package index") {
+    let only = std::env::var("ATTEST_SCENARIO").ok();
+    let names: Vec<_> = names.iter().copied().filter(|name| only.as_deref().is_none_or(|only| only == *name)).collect();
+    if names.is_empty() || !tool::have(&["python3", "git"]) || !index_is_reached()? {
         return Ok(());
     }
     let blocks = book::blocks()?;
-    let cache = tempfile::tempdir()?;
+    let (scene, cache) = (Scene::new()?, tempfile::tempdir()?);
+    let needed = SCENARIOS.iter().any(|(name, with)| *with == With::Project && names.contains(name));
+    let project = if needed { Project::new()? } else { None };
     for name in names {
-        let mine = |block: &&Block| matches!(&block.mark, Mark::Run(found) | Mark::Serve(found) if found == name);
-        let part: Vec<&Block> = blocks.iter().filter(mine).collect();
+        let part: Vec<&Block> = blocks.iter().filter(|block| block.mark.scenario() == Some(name)).collect();
         ensure!(!part.is_empty(), "no page has a block of {name:?}");
-        perform(&part, cache.path()).with_context(|| format!("scenario {name:?}"))?;
+        let with = SCENARIOS.iter().find(|(known, _)| *known == name).map(|(_, with)| *with);
+        let mut reader = match (with.context("a scenario is in the list")?, &project) {
+            (With::Nothing, _) => Reader::new(&scene, name, cache.path())?,
+            (With::Project, Some(project)) => project.reader(name, cache.path())?,
+            (With::Project, None) => return Ok(()),
+        };
+        part.into_iter().try_for_each(|block| reader.perform(block)).with_context(|| format!("scenario {name:?}"))?;
+        reader.leave()?;
     }
     Ok(())
 }
 
-fn perform(blocks: &[&Block], cache: &Path) -> Result<()> {
-    let scene = Scene::new()?;
-    for (name, program) in [("attest", scene.attest()), ("attest-server", scene.attest_server())] {
-        let words: Vec<_> = std::iter::once(program.get_program()).chain(program.get_args()).collect();
-        let words: Vec<_> = words.iter().map(|word| format!("'{}'", word.to_string_lossy())).collect();
-        let script = scene.write(&format!("bin/{name}"), format!("#!/bin/sh\nexec {} \"$@\"\n", words.join(" ")))?;
-        fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
-    }
-    // Tests run side by side, so a page's port is another one here.
-    let mut ports = BTreeMap::new();
-    let mut servers = Vec::new();
-    for block in blocks {
-        let text = with_ports(&block.text, &mut ports)?;
-        let mut shell = scene.plain(Command::new("sh"));
-        shell.env("XDG_CACHE_HOME", cache);
-        shell.env("PATH", format!("{}:{}", scene.path("bin").display(), std::env::var("PATH")?));
-        let told = || format!("{}:{}", block.page, block.line);
-        if matches!(block.mark, Mark::Serve(_)) {
-            servers.push(Server::spawn(shell.args(["-e", "-c", &format!("exec {text}")])).with_context(told)?);
-        } else {
-            command::run(shell.args(["-e", "-c", &text]))?.expect(0).with_context(told)?;
-        }
-    }
-    servers.into_iter().rev().try_for_each(|server| server.stop().map(drop))
-}
-
-fn with_ports(text: &str, ports: &mut BTreeMap<&'static str, String>) -> Result<String> {
-    let mut text = text.to_owned();
-    for shown in ["127.0.0.1:8080", "127.0.0.1:8081", "127.0.0.1:8082"] {
-        if !ports.contains_key(shown) {
-            ports.insert(shown, TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string());
-        }
-        text = text.replace(shown, &ports[shown]);
-    }
-    Ok(text)
+fn index_is_reached() -> Result<bool> {
+    let fetched = tempfile::tempdir()?;
+    let mut pip = Command::new("python3");
+    pip.args(["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", "idna==3.20", "--dest"]);
+    let reached = command::run(pip.arg(fetched.path()))?.code() == Some(0);
+    Ok(reached || tool::skip("a network with a package index"))
 }
 
 /// Writes a page, or compares it with what is there.
@@ -183,16 +186,17 @@ fn the_list_of_schemas_is_that_of_the_files() -> Result<()> {
 #[test]
 fn every_block_of_commands_says_whether_it_is_run() -> Result<()> {
     let (mut run, mut shown) = (String::new(), String::new());
-    let scenarios = ["first", "use", "rebuild", "maintain", "recipe", "log"];
     for block in book::blocks()? {
         let first = block.text.lines().next().unwrap_or_default().trim_end().replace('|', "\\|");
         let place = format!("{}: `{first}`", block.page);
         match &block.mark {
-            Mark::Run(name) | Mark::Serve(name) => {
+            Mark::Run(name, _) | Mark::File(name, _) => {
                 let elsewhere = ELSEWHERE.iter().find(|(known, _)| known == name).map(|(_, place)| *place);
                 let by = match elsewhere {
                     Some(place) => place.to_owned(),
-                    None if scenarios.contains(&name.as_str()) => format!("tests/tests/docs.rs, scenario `{name}`"),
+                    None if SCENARIOS.iter().any(|(known, _)| known == name) => {
+                        format!("tests/tests/docs.rs, scenario `{name}`")
+                    }
                     None => bail!("{}:{}: nothing runs the scenario {name:?}", block.page, block.line),
                 };
                 writeln!(run, "| {place} | {by} |")?;
@@ -207,42 +211,26 @@ fn every_block_of_commands_says_whether_it_is_run() -> Result<()> {
     reviewed("docs/reference/commands.md", &page)
 }
 
-/// Also where a block cannot be run: what it types exists.
+/// Also where a block cannot be run, and in the text: what it types is asked of the program itself, up to the `--help` that is
+/// put behind it.
 #[test]
-fn every_flag_on_every_page_is_one_that_its_command_has() -> Result<()> {
-    let mut sections = BTreeMap::new();
-    for name in ["attest", "attest-server"] {
-        for section in book::read(&format!("docs/reference/{name}.md"))?.split("\n## ").skip(1) {
-            let (title, text) = section.split_once('\n').context("a section has a title")?;
-            sections.insert(title.to_owned(), text.to_owned());
-        }
-    }
-    let every = sections.get("attest").context("the reference has the overview")?.clone();
-    let global =
-        ["--data-dir", "--asked-within", "--frozen", "--locked", "--quiet", "--verbose", "--color", "--no-progress"];
-    let mut checked = 0;
-    for block in book::blocks()? {
-        let text = block.text.replace("\\\n", " ");
-        for line in text.lines() {
-            let line = line.split(" #").next().unwrap_or_default();
-            for part in line.split(['|', ';', '&', '(', ')']).map(str::trim) {
-                let words: Vec<&str> = part.split_whitespace().map(|word| word.trim_matches(['[', ']', '"'])).collect();
-                let named = (1..=words.len()).rev().find_map(|count| sections.get_key_value(&words[..count].join(" ")));
-                let Some((title, _)) = named else { continue };
-                // Flags may stand before the last word of a command.
-                let below = sections.iter().filter(|(other, _)| other.starts_with(title.as_str()));
-                let text: String = below.map(|(_, text)| text.as_str()).collect();
-                let own = words.iter().take_while(|word| **word != "--");
-                for flag in own.filter(|word| word.starts_with("--") && word.len() > 2) {
-                    let flag = flag.split('=').next().unwrap_or_default();
-                    let known = text.contains(flag) || every.contains(flag) || global.contains(&flag);
-                    ensure!(known, "{}:{}: `{title}` has no {flag}: {line}", block.page, block.line);
-                    checked += 1;
-                }
+fn every_command_on_every_page_is_one_that_the_program_takes() -> Result<()> {
+    let scene = Scene::new()?;
+    let mut seen = BTreeSet::new();
+    for page in book::pages()?.into_iter().filter(|page| !page.starts_with("docs/reference/")) {
+        for (line, text) in typed(&page)? {
+            let Some((program, words)) = book::of_ours(&text) else { continue };
+            if !seen.insert((program, words.clone())) {
+                continue;
+            }
+            let program = if program == "attest" { scene.programs().cli() } else { scene.programs().server() };
+            let outcome = command::run(Command::new(program).args(&words).arg("--help"))?;
+            if outcome.code() != Some(0) && !book::is_placeholder(&outcome.stderr) {
+                outcome.expect(0).with_context(|| format!("{page}:{line}: {text}"))?;
             }
         }
     }
-    ensure!(checked > 50, "the pages show flags: found {checked}");
+    ensure!(seen.len() > 150, "the pages show commands: found {}", seen.len());
     Ok(())
 }
 
