@@ -6,17 +6,18 @@
 use std::{
     collections::BTreeMap,
     env, fs,
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Command,
+    thread,
     time::Duration,
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
 use crate::{
-    book::{Block, Mark, Until},
+    book::{self, Block, Mark, Until},
     clients::{self, Client},
     command,
     index::Index,
@@ -27,7 +28,10 @@ use crate::{
 };
 
 /// How long what would run for ever is left to itself: enough to read its settings and to look once.
-const A_WHILE: Duration = Duration::from_secs(3);
+const A_WHILE: &str = "3s";
+/// How some programs want an address, and how one looks otherwise.
+const BIND: (&str, &str) = ("--bind 127.0.0.1 ", "--bind 127.0.0.1:");
+const WITNESS: &str = "witness.example.net+94d11d49+BCrX58rInRAOuVYnWH0Be1rlB1nAg77BKqmnSsjoOUzf";
 const PYPROJECT: &str = "[project]\nname = \"demo\"\nversion = \"0.1.0\"\nrequires-python = \">=3.9\"\n\
                          dependencies = [\"flask>=3\", \"idna==3.20\"]\n";
 
@@ -42,7 +46,8 @@ pub struct Reader<'a> {
     /// For one `ed25519:...` after the other.
     keys: Vec<String>,
     ports: BTreeMap<String, String>,
-    servers: Vec<Server>,
+    /// By address.
+    servers: BTreeMap<String, Server>,
 }
 
 impl<'a> Reader<'a> {
@@ -55,21 +60,30 @@ impl<'a> Reader<'a> {
         fs::create_dir_all(folder.join("bin"))?;
         let path = format!("{}:{}", folder.join("bin").display(), env::var("PATH")?);
         let settings = vec![("PATH", Some(path)), ("XDG_CACHE_HOME", Some(cache.display().to_string()))];
-        let system = ["/var/", "/srv/", "/etc/", "/backup/"];
-        let shown = system.map(|root| (format!(" {root}"), format!(" {}{root}", folder.display())));
-        let (keys, ports, servers) = (Vec::new(), BTreeMap::new(), Vec::new());
-        let reader = Self { scene, folder, settings, shown: shown.to_vec(), keys, ports, servers };
-        reader.program("attest", &scene.attest(), "")?;
-        reader.program("attest-server", &scene.attest_server(), "")?;
+        let mut shown = Vec::new();
+        for root in ["/var/", "/etc/", "/usr/local/"] {
+            let put = |before: &str| (format!("{before}{root}"), format!("{before}{}{root}", folder.display()));
+            shown.extend([put(" "), put("\"")]);
+        }
+        let (keys, ports, servers) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+        let reader = Self { scene, folder, settings, shown, keys, ports, servers };
+        reader.program(
+            "attest",
+            scene.programs().cli(),
+            &unless("--data-dir", &scene.path(&format!("{name}-data"))),
+        )?;
+        reader.program("attest-server", scene.programs().server(), "")?;
         Ok(reader)
     }
 
-    /// A script that runs a program with these arguments first.
-    fn program(&self, name: &str, program: &Command, more: &str) -> Result<()> {
-        let words: Vec<_> = std::iter::once(program.get_program()).chain(program.get_args()).collect();
-        let words: Vec<_> = words.iter().map(|word| format!("'{}'", word.to_string_lossy())).collect();
+    /// A script that changes its arguments and runs a program.
+    fn program(&self, name: &str, program: &Path, first: &str) -> Result<()> {
+        self.script(name, &format!("{first}exec '{}' \"$@\"\n", program.display()))
+    }
+
+    fn script(&self, name: &str, text: &str) -> Result<()> {
         let script = self.folder.join("bin").join(name);
-        fs::write(&script, format!("#!/bin/sh\n{more}exec {} \"$@\"\n", words.join(" ")))?;
+        fs::write(&script, format!("#!/bin/sh\n{text}"))?;
         Ok(fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?)
     }
 
@@ -83,66 +97,72 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// When it does not end as the page says.
     pub fn perform(&mut self, block: &Block) -> Result<()> {
-        let told = || format!("{}:{}", block.page, block.line);
         let text = self.here(&block.text)?;
-        let until = match &block.mark {
-            Mark::Run(_, until) => *until,
-            Mark::File(_, path) => {
-                let path = self.here(&format!(" {path}"))?;
-                let path = self.folder.join(path.trim());
-                fs::create_dir_all(path.parent().context("a file is in a folder")?)?;
-                return fs::write(path, text).with_context(told);
-            }
-            Mark::Shown(_) => return Ok(()),
+        let done = match &block.mark {
+            Mark::Run(_, Until::Code(code)) => self.run(&text, *code),
+            Mark::Run(_, Until::End) => self.serve(&text),
+            Mark::Run(_, Until::Ended) => self.run_for_a_while(&text),
+            Mark::File(_, path) => self.save(path, &text),
+            Mark::Shown(_) => Ok(()),
         };
-        let mut shell = self.shell();
-        match until {
-            Until::Code(code) => {
-                command::run(shell.args(["-e", "-c", &text]))?.expect(code).map(drop).with_context(told)
-            }
-            Until::End => {
-                let last = text.trim_end().rfind('\n').map_or(0, |end| end + 1);
-                let (first, server) = text.split_at(last);
-                self.servers.push(
-                    Server::spawn(shell.args(["-e", "-c", &format!("{first}exec {server}")])).with_context(told)?,
-                );
-                Ok(())
-            }
-            Until::Ended => {
-                let limit = format!("{}s", A_WHILE.as_secs());
-                let mut limited = self.scene.plain(Command::new("timeout"));
-                limited.envs(shell.get_envs().filter_map(|(name, value)| Some((name, value?))));
-                limited.current_dir(&self.folder).args([
-                    "--signal=TERM",
-                    &limit,
-                    "sh",
-                    "-e",
-                    "-c",
-                    &format!("exec {text}"),
-                ]);
-                let ended = command::run(&mut limited)?;
-                ensure!(
-                    ended.code() == Some(124),
-                    "{}: expected it to run on, found {:?}: {}",
-                    told(),
-                    ended.code(),
-                    ended.text()
-                );
-                Ok(())
-            }
-        }
+        done.with_context(|| format!("{}:{}", block.page, block.line))
     }
 
-    /// Ends what was left running, the newest first.
+    fn run(&self, text: &str, code: i32) -> Result<()> {
+        command::run(self.shell("sh").args(["-e", "-c", text]))?.expect(code).map(drop)
+    }
+
+    fn run_for_a_while(&self, text: &str) -> Result<()> {
+        let mut shell = self.shell("timeout");
+        shell.args(["--signal=TERM", A_WHILE, "sh", "-e", "-c", &format!("exec {text}")]);
+        command::run(&mut shell)?.expect(124).map(drop)
+    }
+
+    /// Starts a server, and ends the one that had its address before. The last command of a block is the server.
+    fn serve(&mut self, text: &str) -> Result<()> {
+        let told = ["--listen ", "--bind "].iter().find_map(|option| text.split_once(option));
+        let (_, address) = told.context("expected a server with an address")?;
+        let address: String = address.chars().take_while(|letter| !letter.is_whitespace() && *letter != '/').collect();
+        if let Some(before) = self.servers.remove(&address) {
+            before.stop()?;
+        }
+        let text = text.replace(BIND.1, BIND.0).replace("\\\n", " ");
+        let (first, server) = text.trim_end().rsplit_once('\n').unwrap_or(("", text.trim_end()));
+        let mut shell = self.shell("sh");
+        // Ours say so when they listen.
+        let listening = if server.starts_with("attest") { "" } else { "echo listening on elsewhere;" };
+        shell.args(["-e", "-c", &format!("{first}\n{listening} exec {server}")]);
+        let server = Server::spawn(&mut shell)?;
+        for _ in 0..600 {
+            if TcpStream::connect(&address).is_ok() {
+                break;
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        self.servers.insert(address, server);
+        Ok(())
+    }
+
+    /// `>>PATH` is a file that has something already.
+    fn save(&mut self, path: &str, text: &str) -> Result<()> {
+        let (path, more) = path.strip_prefix(">>").map_or((path, false), |path| (path, true));
+        let path = self.here(&format!(" {path}"))?;
+        let path = self.folder.join(path.trim());
+        fs::create_dir_all(path.parent().context("a file is in a folder")?)?;
+        let before = if more { fs::read_to_string(&path)? + "\n" } else { String::new() };
+        Ok(fs::write(path, before + text)?)
+    }
+
+    /// Ends what was left running.
     ///
     /// # Errors
     /// When one does not end.
     pub fn leave(mut self) -> Result<()> {
-        self.servers.drain(..).rev().try_for_each(|server| server.stop().map(drop))
+        std::mem::take(&mut self.servers).into_values().try_for_each(|server| server.stop().map(drop))
     }
 
-    fn shell(&self) -> Command {
-        let mut shell = self.scene.plain(Command::new("sh"));
+    fn shell(&self, program: &str) -> Command {
+        let mut shell = self.scene.plain(Command::new(program));
         set(&mut shell, &self.settings);
         shell.current_dir(&self.folder);
         shell
@@ -150,7 +170,7 @@ impl<'a> Reader<'a> {
 
     /// The text with everything in it that is another one here.
     fn here(&mut self, text: &str) -> Result<String> {
-        let mut text = format!("\n{text}");
+        let mut text = format!("\n{text}").replace(BIND.0, BIND.1);
         for (shown, here) in &self.shown {
             text = text.replace(shown, here);
         }
@@ -206,32 +226,57 @@ impl Project {
         let quorum = Quorum::new()?;
         let built = quorum.scene.path("somebody-built-an-sdist");
         let mut offered: Vec<Offered> = Vec::new();
+        let mut wheels = Vec::new();
         let releases =
             [("flask", "3.1.0", &["idna==3.20"][..]), ("requests", "2.34.2", &["idna==3.20"]), ("idna", "3.20", &[])];
         for (project, version, requires) in releases {
             let wheel = Wheel::requiring(project, version, "", requires)?;
             quorum.vote(&[&quorum.alice, &quorum.carol], &wheel)?;
-            quorum.scene.write(&format!("project/dist/{}", wheel.name()), wheel.bytes())?;
             offered.push((&wheel).into());
             offered.push(Offered::sdist(project, version, &built)?);
+            wheels.push(wheel);
         }
+        // Nobody but its publisher knows this one.
+        offered.push((&Wheel::new("acme_billing", "1.0", "")?).into());
         let index = Index::serve(&offered)?;
         let project = Self { quorum, index, uv };
-        project.write()?;
+        project.write(&wheels)?;
         Ok(Some(project))
     }
 
     /// The files that every reader begins with.
-    fn write(&self) -> Result<()> {
+    fn write(&self, wheels: &[Wheel]) -> Result<()> {
         let scene = &self.quorum.scene;
-        let policy = self.quorum.policy_at(self.quorum.log.url()).text()?;
-        scene.write("project/attest-policy.toml", &policy)?;
-        scene.write("project/pyproject.toml", PYPROJECT)?;
-        scene.write("project/requirements.in", "flask>=3\n")?;
-        for name in ["requirements.txt", "requirements-dev.txt"] {
-            let mut compile = self.uv(&["pip", "compile", "--quiet", "--generate-hashes", "--no-header"]);
-            command::run(compile.args(["requirements.in", "-o", name]))?.expect(0)?;
+        let write = |name: &str, text: &[u8]| scene.write(&format!("project/{name}"), text);
+        for wheel in wheels {
+            write(&format!("dist/{}", wheel.name()), wheel.bytes())?;
         }
+        let idna = wheels.last().context("there is a wheel")?;
+        write(&format!("wheelhouse/{}", idna.name()), idna.bytes())?;
+        write("statement.json", &self.quorum.alice.vote_on(idna.subject(), idna.record_digest())?.to_bytes())?;
+        let requirements = wheels[0].requirement() + &idna.requirement();
+        for name in ["requirements.txt", "requirements-dev.txt"] {
+            write(name, requirements.as_bytes())?;
+        }
+        let certificate = book::read("docs/policy.md")?;
+        let certificate = certificate.split("\"\"\"").nth(1).context("docs/policy.md shows a certificate")?;
+        let witnesses = format!("log {}\nwitness w1 {WITNESS}\nquorum w1\n", self.quorum.vkey);
+        let files = [
+            ("attest-policy.toml", self.quorum.policy_at(self.quorum.log.url()).text()?),
+            ("pyproject.toml", PYPROJECT.to_owned()),
+            ("requirements.in", "flask>=3\n".to_owned()),
+            ("Makefile", "test:\n\tpip install flask\n".to_owned()),
+            ("rebuilder.asc", certificate.trim_start().to_owned()),
+            ("witnesses.policy", witnesses),
+            ("webhook.secret", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD\n".to_owned()),
+            ("older.txt", String::new()),
+            ("var/lib/attest-rebuilder/statements/older.json", String::new()),
+            ("var/www/index.html", String::new()),
+        ];
+        for (name, text) in &files {
+            write(name, text.as_bytes())?;
+        }
+        fs::set_permissions(scene.path("project/webhook.secret"), fs::Permissions::from_mode(0o600))?;
         command::run(&mut self.uv(&["lock", "--quiet"]))?.expect(0)?;
         Ok(())
     }
@@ -270,18 +315,41 @@ impl Project {
         reader.settings.push(("PATH", Some(path)));
         reader.keys = vec![self.quorum.alice.public_key(), self.quorum.carol.public_key()];
         reader.put("https://log.example.org/2026", self.quorum.log.url().trim_end_matches('/'));
-        reader.put("VKEY", format!("'{}'", self.quorum.vkey));
-        // The account's home is no test's; what would be found there is named.
-        let policy = reader.folder.join("attest-policy.toml");
-        let mut attest = scene.attest();
-        attest.arg("--policy").arg(policy);
-        let user = reader.folder.join("bin/user");
-        reader.program("user", &attest, "")?;
-        let own =
-            format!("case \" $* \" in *' --policy '*|*' policy '*) ;; *) exec '{}' \"$@\";; esac\n", user.display());
-        reader.program("attest", &scene.attest(), &own)?;
+        reader.put("VKEY", self.quorum.vkey.to_string());
+        // Its files are beside its pages and not below them.
+        reader.put("https://pypi.acme.internal/simple", self.index.url().trim_end_matches("simple/"));
+        for shown in ["https://pypi.corp.example/simple", "https://pypi.example.org/simple"] {
+            reader.put(shown, self.index.url());
+        }
+        // The account's home is no test's: what would be found there is named.
+        let own = unless("--data-dir", &scene.path(&format!("{name}-data")));
+        let policy = unless("--policy", &reader.folder.join("attest-policy.toml"));
+        reader.program("attest", scene.programs().cli(), &(own + &policy))?;
+        reader.script("notify", "cat >> notified\n")?;
         Ok(reader)
     }
+
+    /// The same, in a virtual environment with pip.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn in_environment(&self, name: &str, cache: &Path) -> Result<Reader<'_>> {
+        let mut reader = self.reader(name, cache)?;
+        let home = reader.folder.join(".venv");
+        clients::environment(Client::Pip26, &home)?;
+        let pip = format!("exec '{}' -m pip \"$@\"\n", home.join("bin/python").display());
+        reader.script("pip", &pip)?;
+        reader.settings.push(("VIRTUAL_ENV", Some(home.display().to_string())));
+        Ok(reader)
+    }
+}
+
+/// Puts an option with this value first, where the option is not given.
+fn unless(option: &str, value: &Path) -> String {
+    format!(
+        "case \" $* \" in *' {option} '*|*' policy init '*) ;; *) set -- {option} '{}' \"$@\";; esac\n",
+        value.display()
+    )
 }
 
 fn set(command: &mut Command, settings: &[(&'static str, Option<String>)]) {

@@ -27,10 +27,12 @@ enum With {
     Nothing,
     /// A project with locks, a policy, and a log that has the votes.
     Project,
+    /// The same, in a virtual environment with pip.
+    Environment,
 }
 
 /// Each is played in a folder of its own.
-const SCENARIOS: [(&str, With); 17] = [
+const SCENARIOS: [(&str, With); 19] = [
     ("first", With::Nothing),
     ("use", With::Nothing),
     ("rebuild", With::Nothing),
@@ -43,8 +45,10 @@ const SCENARIOS: [(&str, With); 17] = [
     ("policy", With::Project),
     ("lock", With::Project),
     ("install", With::Project),
-    ("proxy", With::Project),
-    ("ci", With::Project),
+    ("proxy", With::Environment),
+    ("pipeline", With::Project),
+    ("offline", With::Project),
+    ("private", With::Project),
     ("ratchet", With::Project),
     ("sync", With::Project),
     ("watch", With::Project),
@@ -67,7 +71,7 @@ fn the_pages_for_operators_and_the_runbook_are_as_they_stand() -> Result<()> {
 
 #[test]
 fn the_pages_for_users_are_as_they_stand() -> Result<()> {
-    let names: Vec<_> = SCENARIOS.iter().filter(|(_, with)| *with == With::Project).map(|(name, _)| *name).collect();
+    let names: Vec<_> = SCENARIOS.iter().filter(|(_, with)| *with != With::Nothing).map(|(name, _)| *name).collect();
     play(&names)
 }
 
@@ -81,7 +85,7 @@ fn play(names: &[&str]) -> Result<()> {
     }
     let blocks = book::blocks()?;
     let (scene, cache) = (Scene::new()?, tempfile::tempdir()?);
-    let needed = SCENARIOS.iter().any(|(name, with)| *with == With::Project && names.contains(name));
+    let needed = SCENARIOS.iter().any(|(name, with)| *with != With::Nothing && names.contains(name));
     let project = if needed { Project::new()? } else { None };
     for name in names {
         let part: Vec<&Block> = blocks.iter().filter(|block| block.mark.scenario() == Some(name)).collect();
@@ -90,7 +94,8 @@ fn play(names: &[&str]) -> Result<()> {
         let mut reader = match (with.context("a scenario is in the list")?, &project) {
             (With::Nothing, _) => Reader::new(&scene, name, cache.path())?,
             (With::Project, Some(project)) => project.reader(name, cache.path())?,
-            (With::Project, None) => return Ok(()),
+            (With::Environment, Some(project)) => project.in_environment(name, cache.path())?,
+            (With::Project | With::Environment, None) => return Ok(()),
         };
         part.into_iter().try_for_each(|block| reader.perform(block)).with_context(|| format!("scenario {name:?}"))?;
         reader.leave()?;

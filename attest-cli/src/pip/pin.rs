@@ -20,13 +20,16 @@ pub(crate) fn from_lock(lock: &str) -> anyhow::Result<Vec<Pin>> {
     let mut pins: Vec<Pin> = Vec::new();
     for line in lock.lines() {
         let line = line.trim().trim_end_matches('\\').trim_end();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
         if let Some(hash) = line.strip_prefix("--hash=sha256:") {
             let pin = pins.last_mut().context("expected a requirement before its hashes")?;
             pin.digests.push(hash.parse().with_context(|| format!("expected a sha256, found {hash:?}"))?);
         } else if let Some((name, rest)) = line.split_once("==") {
             let version = rest.split([' ', ';']).next().unwrap_or(rest);
             pins.push(Pin { project: ProjectName::new(name)?, version: version.to_owned(), digests: Vec::new() });
-        } else if !line.is_empty() && !line.starts_with('#') {
+        } else {
             bail!("expected `name==version` or a hash in the lock, found {line:?}");
         }
     }

@@ -175,6 +175,13 @@ mod tests {
     }
 
     #[test]
+    fn what_a_project_pins_itself_is_no_line_of_the_lock() {
+        let text = LOCK.replace("setuptools>=77", "setuptools==82.0.1");
+        let lock = BuildLock::parse(&text).unwrap();
+        assert_eq!((lock.requires[0].as_str(), lock.pins.len()), ("setuptools==82.0.1", 1));
+    }
+
+    #[test]
     fn a_lock_without_its_first_line_or_without_hashes_is_refused() {
         for text in
             ["", "setuptools==1\n", "# attest build.lock v1\nsetuptools==82.0.1\n", "# attest build.lock v1\n-e .\n"]

@@ -74,6 +74,27 @@ fn at(world: &World, words: &str) -> String {
 }
 
 #[test]
+fn a_file_that_two_locks_list_by_name_and_by_release_stays_one_entry() {
+    let (world, log) = (World::new(), FakeLog::start(Vec::new()));
+    both(&log, "idna", "3.7");
+    lock(&world, &[("idna", "3.7"), ("zstd", "1.0")]);
+    let package = |name: &str, version: &str| {
+        let file = format!("{name}-{version}-py3-none-any.whl");
+        format!(
+            "[[packages]]\nname = \"{name}\"\nversion = \"{version}\"\n[[packages.wheels]]\nname = \"{file}\"\n\
+             url = \"https://files.example/{file}\"\nhashes = {{ sha256 = \"{}\" }}\n",
+            bytes(name, version)
+        )
+    };
+    let packages = package("idna", "3.7") + &package("zstd", "1.0");
+    world.write("pylock.toml", format!("lock-version = \"1.0\"\ncreated-by = \"a test\"\n{packages}"));
+    init(&world, &log).is(0, "1 attested");
+    for _ in 0..2 {
+        turn(&world, &["pylock.toml"]).is(0, "1 attested");
+    }
+}
+
+#[test]
 fn three_months_of_a_project_under_a_ratchet() {
     let (world, log) = started();
     // Month 1: as it was.

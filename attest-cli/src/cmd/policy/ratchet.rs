@@ -222,8 +222,11 @@ impl Turned {
         let earlier = old.attested().iter().map(|entry| &entry.value);
         self.attested.extend(earlier.filter(|entry| !now.contains(entry.project())).cloned());
         let order = |entry: &RatchetEntry| (entry.project().clone(), entry.name().to_owned(), entry.digest());
-        self.pins.sort_by_key(order);
-        self.attested.sort_by_key(order);
+        // One lock may name a file and another only its release: both find the one entry that there was.
+        for list in [&mut self.pins, &mut self.attested] {
+            list.sort_by_key(order);
+            list.dedup_by_key(|entry| order(entry));
+        }
     }
 
     /// Both lists as TOML, a file a line.
