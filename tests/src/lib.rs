@@ -19,7 +19,7 @@
 //! | [`policy`], [`wheel`], [`index`] | policy files, small wheels, and an index that offers them, well behaved or hostile |
 //! | [`quorum`] | the usual cast: a log and three rebuilders in two groups |
 //! | [`chronicle`], [`browser`] | a log in which everything has happened, and a browser to look at it |
-//! | [`book`], [`reader`], [`readme`] | the pages, whose commands are run, and who types them |
+//! | [`reader`], [`readme`] | who types what the pages say; the commands that the README tells people to type |
 //! | [`static_log`] | a log of any size as files, for mirrors |
 //! | [`promise`], [`random`], [`effort`] | what a log acknowledged and whether it is kept; how long to try |
 //! | [`loop_disk`], [`recording`] | what a power cut leaves: on a disk of its own, or by a trace of what was written |

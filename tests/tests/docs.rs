@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, fmt::Write as _, fs, path::Path, process::Command};
 
 use anyhow::{Context, Result, bail, ensure};
+use attest_core::statement::Statement;
 use attest_tests::{
     book::{self, Block, Mark, typed},
     command,
@@ -210,8 +211,10 @@ fn every_block_of_commands_says_whether_it_is_run() -> Result<()> {
         }
     }
     let page = format!(
-        "# Which commands of these pages are run\n\n{MADE}\nEvery block of shell commands says in a comment which test runs it as it \
-         stands, or why none does.\n\n## Run by the tests\n\n| block | by |\n|---|---|\n{run}\n## Not run\n\n| block | why |\n|---|---|\n{shown}"
+        "# Which commands of these pages are run\n\n{MADE}\nEvery block of commands says in a comment which test runs it as it \
+         stands, or why none does. Only ports, keys, and addresses and folders of the system that a page can but give an example \
+         of are others there (`tests/src/reader.rs`). What is in no block, or not run, is asked of the program with `--help` \
+         behind it, so that no page names a flag that is not there.\n\n## Run by the tests\n\n| block | by |\n|---|---|\n{run}\n## Not run\n\n| block | why |\n|---|---|\n{shown}"
     );
     reviewed("docs/reference/commands.md", &page)
 }
@@ -251,6 +254,42 @@ fn every_page_is_in_the_summary_and_every_link_leads_somewhere() -> Result<()> {
         for link in book::links(&book::read(&page)?).into_iter().filter(|link| !link.is_empty()) {
             ensure!(folder.join(&link).exists(), "{page} links to {link}, which is not there");
         }
+    }
+    Ok(())
+}
+
+#[test]
+fn every_picture_is_small_says_in_words_what_it_shows_and_needs_nothing_else() -> Result<()> {
+    let pages: String = book::pages()?.iter().map(|page| book::read(page)).collect::<Result<_>>()?;
+    ensure!(!pages.contains("![]("), "a picture on a page has no words for those who do not see it");
+    let mut found = 0;
+    for entry in fs::read_dir(book::root().join("docs/pictures"))? {
+        let path = entry?.path();
+        let name = path.file_name().context("a file has a name")?.to_string_lossy().into_owned();
+        let text = fs::read_to_string(&path)?;
+        ensure!(text.len() < 8192, "{name} has {} bytes", text.len());
+        for needed in ["<title id=\"title\">", "<desc id=\"desc\">", "role=\"img\"", "prefers-color-scheme: dark"] {
+            ensure!(text.contains(needed), "{name}: expected {needed}");
+        }
+        for foreign in ["<script", "<image", "<foreignObject", "href", "url(", "@import", "onload"] {
+            ensure!(!text.contains(foreign), "{name} has {foreign}");
+        }
+        ensure!(pages.contains(&format!("pictures/{name}")), "no page shows {name}");
+        found += 1;
+    }
+    ensure!(found >= 4, "expected pictures, found {found}");
+    Ok(())
+}
+
+#[test]
+fn the_examples_of_the_predicates_are_statements_of_their_type() -> Result<()> {
+    for name in ["reproduced", "equivalent", "not-reproduced", "withdrawn"] {
+        let page = format!("docs/predicates/{name}.md");
+        let blocks = book::fenced(&page)?;
+        let example = blocks.iter().find(|block| block.language == "json").context("a specification has an example")?;
+        let text = example.lines.join("\n");
+        Statement::parse(text.as_bytes()).with_context(|| format!("{page}:{}", example.line))?;
+        ensure!(text.contains(&format!("\"https://w3id.org/attest/{name}/v1\"")), "{page} shows another type");
     }
     Ok(())
 }
