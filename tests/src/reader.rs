@@ -58,15 +58,15 @@ impl<'a> Reader<'a> {
     pub fn new(scene: &'a Scene, name: &str, cache: &Path) -> Result<Self> {
         let folder = scene.path(name);
         fs::create_dir_all(folder.join("bin"))?;
-        let path = format!("{}:{}", folder.join("bin").display(), env::var("PATH")?);
-        let settings = vec![("PATH", Some(path)), ("XDG_CACHE_HOME", Some(cache.display().to_string()))];
+        let settings = vec![("XDG_CACHE_HOME", Some(cache.display().to_string()))];
         let mut shown = Vec::new();
         for root in ["/var/", "/etc/", "/usr/local/"] {
             let put = |before: &str| (format!("{before}{root}"), format!("{before}{}{root}", folder.display()));
             shown.extend([put(" "), put("\"")]);
         }
         let (keys, ports, servers) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-        let reader = Self { scene, folder, settings, shown, keys, ports, servers };
+        let mut reader = Self { scene, folder, settings, shown, keys, ports, servers };
+        reader.settings.push(("PATH", Some(reader.path()?)));
         reader.program(
             "attest",
             scene.programs().cli(),
@@ -76,13 +76,17 @@ impl<'a> Reader<'a> {
         Ok(reader)
     }
 
-    /// A script that changes its arguments and runs a program.
-    fn program(&self, name: &str, program: &Path, first: &str) -> Result<()> {
-        self.script(name, &format!("{first}exec '{}' \"$@\"\n", program.display()))
+    fn path(&self) -> Result<String> {
+        Ok(format!("{}:{}", self.folder.join("bin").display(), env::var("PATH")?))
     }
 
-    fn script(&self, name: &str, text: &str) -> Result<()> {
-        let script = self.folder.join("bin").join(name);
+    /// A script that changes its arguments and runs a program.
+    fn program(&self, name: &str, program: &Path, first: &str) -> Result<()> {
+        self.script(&format!("bin/{name}"), &format!("{first}exec '{}' \"$@\"\n", program.display()))
+    }
+
+    fn script(&self, path: &str, text: &str) -> Result<()> {
+        let script = self.folder.join(path);
         fs::write(&script, format!("#!/bin/sh\n{text}"))?;
         Ok(fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?)
     }
@@ -311,7 +315,7 @@ impl Project {
         let mut reader = Reader::new(scene, name, cache)?;
         reader.settings.extend(self.settings());
         let uv = self.uv.parent().context("a program is in a folder")?;
-        let path = format!("{}:{}:{}", reader.folder.join("bin").display(), uv.display(), env::var("PATH")?);
+        let path = format!("{}:{}", uv.display(), reader.path()?);
         reader.settings.push(("PATH", Some(path)));
         reader.keys = vec![self.quorum.alice.public_key(), self.quorum.carol.public_key()];
         reader.put("https://log.example.org/2026", self.quorum.log.url().trim_end_matches('/'));
@@ -325,7 +329,7 @@ impl Project {
         let own = unless("--data-dir", &scene.path(&format!("{name}-data")));
         let policy = unless("--policy", &reader.folder.join("attest-policy.toml"));
         reader.program("attest", scene.programs().cli(), &(own + &policy))?;
-        reader.script("notify", "cat >> notified\n")?;
+        reader.script("bin/notify", "cat >> notified\n")?;
         Ok(reader)
     }
 
@@ -338,18 +342,16 @@ impl Project {
         let home = reader.folder.join(".venv");
         clients::environment(Client::Pip26, &home)?;
         let pip = format!("exec '{}' -m pip \"$@\"\n", home.join("bin/python").display());
-        reader.script("pip", &pip)?;
-        reader.settings.push(("VIRTUAL_ENV", Some(home.display().to_string())));
+        reader.script(".venv/bin/pip", &pip)?;
+        let path = format!("{}:{}", home.join("bin").display(), reader.path()?);
+        reader.settings.extend([("VIRTUAL_ENV", Some(home.display().to_string())), ("PATH", Some(path))]);
         Ok(reader)
     }
 }
 
 /// Puts an option with this value first, where the option is not given.
 fn unless(option: &str, value: &Path) -> String {
-    format!(
-        "case \" $* \" in *' {option} '*|*' policy init '*) ;; *) set -- {option} '{}' \"$@\";; esac\n",
-        value.display()
-    )
+    format!("case \" $* \" in *' {option} '*) ;; *) set -- {option} '{}' \"$@\";; esac\n", value.display())
 }
 
 fn set(command: &mut Command, settings: &[(&'static str, Option<String>)]) {
