@@ -86,6 +86,13 @@ pub struct Fenced {
     pub lines: Vec<String>,
 }
 
+impl Fenced {
+    /// Whether a line of the page is in it, or one of its ends.
+    fn holds(&self, number: usize) -> bool {
+        (self.line..=self.line + self.lines.len() + 1).contains(&number)
+    }
+}
+
 /// README and every page of docs, in the order of docs/SUMMARY.md; those that it does not have come last.
 ///
 /// # Errors
@@ -124,11 +131,26 @@ pub fn listed() -> Result<Vec<String>> {
     Ok(links(&read("docs/SUMMARY.md")?))
 }
 
-/// Where a page's links lead that stay in the repository, without what is behind `#`.
+/// Where a page's links lead that stay in the repository.
 pub fn links(text: &str) -> Vec<String> {
     let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
-    let inside = targets.filter(|target| !target.contains("://") && !target.starts_with(['#', ' ']));
-    inside.filter_map(|target| target.split('#').next()).map(str::to_owned).collect()
+    targets.filter(|target| !target.contains("://") && !target.starts_with(' ')).map(str::to_owned).collect()
+}
+
+/// What links name behind `#`: a page's headings, as GitHub and mdBook make an address of them.
+///
+/// # Errors
+/// When the page cannot be read.
+pub fn headings(page: &str) -> Result<Vec<String>> {
+    let blocks = fenced(page)?;
+    let inside = |number: usize| blocks.iter().any(|block| block.holds(number));
+    let text = read(page)?;
+    let titles = text.lines().zip(1..).filter(|(line, number)| line.starts_with('#') && !inside(*number));
+    let address = |(line, _): (&str, usize)| {
+        let title = line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+        title.chars().filter(|letter| letter.is_alphanumeric() || "-_".contains(*letter)).collect()
+    };
+    Ok(titles.map(address).collect())
 }
 
 /// A page's text.
@@ -257,8 +279,7 @@ pub fn typed(page: &str) -> Result<Vec<(usize, String)>> {
             typed.extend(parts(line).into_iter().map(|part| (block.line, part)));
         }
     }
-    let inside =
-        |number: usize| blocks.iter().any(|block| (block.line..=block.line + block.lines.len() + 1).contains(&number));
+    let inside = |number: usize| blocks.iter().any(|block| block.holds(number));
     let text = read(page)?;
     // Code may begin on one line and end on the next; a blank line ends a paragraph, and with it what was left open.
     let mut first = 0;

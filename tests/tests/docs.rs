@@ -251,8 +251,15 @@ fn every_page_is_in_the_summary_and_every_link_leads_somewhere() -> Result<()> {
     for page in book::pages()?.into_iter().chain(["docs/SUMMARY.md".to_owned()]) {
         let folder = book::root().join(&page);
         let folder = folder.parent().context("a page is in a folder")?;
-        for link in book::links(&book::read(&page)?).into_iter().filter(|link| !link.is_empty()) {
-            ensure!(folder.join(&link).exists(), "{page} links to {link}, which is not there");
+        for link in book::links(&book::read(&page)?) {
+            let (file, heading) = link.split_once('#').unwrap_or((&link, ""));
+            let to = if file.is_empty() { book::root().join(&page) } else { folder.join(file) };
+            ensure!(to.exists(), "{page} links to {link}, which is not there");
+            if !heading.is_empty() {
+                let to = to.canonicalize()?;
+                let to = to.strip_prefix(book::root().canonicalize()?)?.to_string_lossy().into_owned();
+                ensure!(book::headings(&to)?.iter().any(|found| found == heading), "{page}: no heading {link}");
+            }
         }
     }
     Ok(())
