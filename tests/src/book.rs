@@ -323,8 +323,10 @@ pub fn of_ours(part: &str) -> Option<(&'static str, Vec<String>)> {
         program = next;
         rest.remove(0);
     }
-    let options = rest.first()?.starts_with('-') && !rest[0].starts_with("--data-dir") && rest[0] != "--version";
-    (!options).then_some((program, rest))
+    let command = rest.first()?.chars().all(|letter| letter.is_ascii_lowercase() || letter == '-');
+    // `install -g attest -m 0700` is of a user.
+    let of_a_user = rest[0].starts_with('-') && rest[0] != "--data-dir" && rest[0] != "--version";
+    (command && !of_a_user).then_some((program, rest))
 }
 
 fn name(word: &str) -> Option<&'static str> {
