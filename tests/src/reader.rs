@@ -274,6 +274,7 @@ impl Project {
             ("witnesses.policy", witnesses),
             ("webhook.secret", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD\n".to_owned()),
             ("older.txt", String::new()),
+            ("names.txt", "idna\nflask\n".to_owned()),
             ("var/lib/attest-rebuilder/statements/older.json", String::new()),
             ("var/www/index.html", String::new()),
         ];
