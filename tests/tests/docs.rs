@@ -81,7 +81,7 @@ fn the_pages_for_users_and_the_one_about_rebuilders_are_as_they_stand() -> Resul
 fn play(names: &[&str]) -> Result<()> {
     let only = std::env::var("ATTEST_SCENARIO").ok();
     let names: Vec<_> = names.iter().copied().filter(|name| only.as_deref().is_none_or(|only| only == *name)).collect();
-    if names.is_empty() || !tool::have(&["python3", "git"]) || !index_is_reached()? {
+    if names.is_empty() || !tool::have(&["python3", "git", "curl", "make", "openssl"]) || !index_is_reached()? {
         return Ok(());
     }
     let blocks = book::blocks()?;
@@ -193,7 +193,9 @@ fn the_list_of_schemas_is_that_of_the_files() -> Result<()> {
 fn every_block_of_commands_says_whether_it_is_run() -> Result<()> {
     let (mut run, mut shown) = (String::new(), String::new());
     for block in book::blocks()? {
-        let first = block.text.lines().next().unwrap_or_default().trim_end().replace('|', "\\|");
+        // What is done where, and what is remarked, tells nobody which block it is.
+        let first = block.text.lines().find(|line| !line.starts_with("cd ") && !line.starts_with("export "));
+        let first = first.and_then(|line| line.split("  #").next()).unwrap_or_default().trim_end().replace('|', "\\|");
         let place = format!("{}: `{first}`", block.page);
         match &block.mark {
             Mark::Run(name, _) | Mark::File(name, _) => {
