@@ -1,8 +1,6 @@
 //! A log in which everything has happened: agreement and doubt about real wheels, a contradiction, foreign code, statements
 //! taken back, and signers that write scripts and control characters wherever they may write anything.
 
-use std::{thread, time::Duration};
-
 use anyhow::{Context, Result, bail};
 use attest_core::{
     api::record,
@@ -20,10 +18,14 @@ use crate::{
     http::{self, Connection, block_on},
     scene::{Member, Scene},
     server::Server,
+    stranger,
 };
 
-/// Text that would run, reorder, or break out of what it is written into.
-pub const HOSTILE: &str = "\u{202e}</code></p><script>alert(1)</script><img src=x onerror=alert(2)>'\"]]>&amp;{{7*7}}";
+/// Statements that are hostile: a page of them, of every kind.
+const HOSTILE: usize = 8;
+
+/// Projects of which the home page says how many are rebuilt: one of each way, and one of which nothing is known.
+const COVERED: &str = "fastapi\nidna\nbabel\njinja2\nalabaster\nblinker\nnobody-ever\n";
 
 /// Names and digests of published wheels and of their sdists.
 const WHEELS: &str = include_str!("../fixtures/wheels.csv");
@@ -71,7 +73,8 @@ impl Chronicle {
             Member::new("dave", "distribution", &dave.public_key()),
         ];
         let rebuilders = scene.rebuilders("rebuilders.toml", &members)?;
-        let log = scene.run_log("log", &rebuilders)?;
+        let coverage = scene.write("coverage.txt", COVERED)?;
+        let log = Server::spawn(scene.log_command("log", &rebuilders).arg("--coverage").arg(coverage))?;
         let mut chronicle = Self { scene, log, vkey, sights: Vec::new(), alice, bob, carol, dave };
         chronicle.happen()?;
         Ok(chronicle)
@@ -82,16 +85,36 @@ impl Chronicle {
     /// # Errors
     /// When it does not within half a minute, or cannot be asked.
     pub fn wait_for_the_record(&self) -> Result<()> {
-        let mut seen = (0, 0);
-        for _ in 0..300 {
-            let log: record::LogView = http::get(self.log.url(), record::LOG)?.expect(200)?.json()?;
-            seen = (log.recorded, log.checkpoint.size);
-            if seen.0 == seen.1 {
-                return Ok(());
-            }
-            thread::sleep(Duration::from_millis(100));
-        }
-        bail!("the record stays at {} of {} published entries", seen.0, seen.1)
+        self.log.wait_for_the_record(self.size()?)
+    }
+
+    /// How many entries are published.
+    ///
+    /// # Errors
+    /// When the log cannot be asked.
+    pub fn size(&self) -> Result<u64> {
+        let log: record::LogView = http::get(self.log.url(), record::LOG)?.expect(200)?.json()?;
+        Ok(log.checkpoint.size)
+    }
+
+    /// A mirror of it that shows what it shows.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub fn mirror(&self) -> Result<Server> {
+        let mut mirror = self.scene.mirror_command("mirror", self.log.url(), &self.vkey);
+        mirror.args(["--listen", "127.0.0.1:0", "--poll-interval", "1"]);
+        mirror.arg("--rebuilders").arg(self.scene.path("rebuilders.toml"));
+        Server::spawn(mirror.arg("--coverage").arg(self.scene.path("coverage.txt")))
+    }
+
+    /// One more statement, by Bob about the release of that number; how many entries there are then.
+    ///
+    /// # Errors
+    /// When the log refuses it.
+    pub fn go_on(&self, number: u64) -> Result<u64> {
+        let indexes = self.submit(&[self.bob.reproduced("later", number)?])?;
+        Ok(indexes.last().context("expected an index")? + 1)
     }
 
     fn happen(&mut self) -> Result<()> {
@@ -135,6 +158,9 @@ impl Chronicle {
             ("release", format!("/project/{project}/{version}/")),
             ("file", format!("/file/{}/", subject.digest)),
             ("disagreements", "/disagreements/".to_owned()),
+            ("search", "/search/?q=f".to_owned()),
+            ("rebuilder", format!("/rebuilder/{}/", self.carol.rebuilder_id())),
+            ("log", "/log/".to_owned()),
         ]);
         Ok(())
     }
@@ -192,26 +218,8 @@ impl Chronicle {
 
     /// Dave writes what no page may believe, in every member that takes any text.
     fn hostility(&mut self, wheel: &Published) -> Result<()> {
-        let mut hostile = build(wheel, false);
-        hostile.rebuilder.id = format!("https://dave.example.org/{HOSTILE}");
-        hostile.rebuilder.version.insert(HOSTILE.to_owned(), HOSTILE.repeat(15));
-        hostile.environment.platform = HOSTILE.repeat(15);
-        HOSTILE.clone_into(&mut hostile.environment.python.version);
-        let differences = (0..32).map(|number| Difference {
-            path: format!("{number}/{}", HOSTILE.repeat(9)),
-            kind: DifferenceKind::Content,
-        });
-        let refusal = different(differences.collect());
-        let subject = || wheel.subject.clone();
-        let votes = Statement::new(subject(), Predicate::Reproduced(hostile.clone()));
-        let dissents = Statement::new(subject(), Predicate::NotReproduced { build: hostile, refusal });
-        // What the format itself refuses is no page's concern.
-        let said = [votes, dissents].into_iter().flatten().map(|statement| self.dave.sign(&statement));
-        let mut said = said.collect::<Result<Vec<_>>>()?;
-        let claim = reproduced(&self.dave, wheel, false)?;
-        let reason = HOSTILE.repeat(9);
-        said.extend(withdrawn(&self.dave, wheel, claim.statement_id(), &reason));
-        said.push(claim);
+        let strange = stranger::statements(&wheel.subject)?.payloads.into_iter().take(HOSTILE);
+        let said = strange.map(|payload| self.dave.sign_payload(payload)).collect::<Result<Vec<_>>>()?;
         let indexes = self.submit(&said)?;
         self.see("hostile", wheel);
         self.sights.extend(indexes.first().map(|index| ("hostile entry", format!("/entry/{index}/"))));

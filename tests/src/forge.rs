@@ -75,6 +75,11 @@ impl Forge {
         attest_core::key::PublicKey::Ed25519(self.secret.public()).fingerprint()
     }
 
+    /// What pages call whoever is listed with this key.
+    pub fn rebuilder_id(&self) -> String {
+        ArtifactDigest::of(self.public_key().as_bytes()).to_string()[..16].to_owned()
+    }
+
     /// The secret key, as a key file holds it.
     pub fn secret_key(&self) -> String {
         format!("{}\n", self.secret.to_secret_string())
@@ -147,7 +152,14 @@ impl Forge {
     /// # Errors
     /// When the envelope would be larger than a log entry may be.
     pub fn sign(&self, statement: &Statement) -> Result<Envelope> {
-        let payload = statement.to_bytes();
+        self.sign_payload(statement.to_bytes())
+    }
+
+    /// Signs a statement that may have members which no format knows.
+    ///
+    /// # Errors
+    /// When the envelope would be larger than a log entry may be.
+    pub fn sign_payload(&self, payload: Vec<u8>) -> Result<Envelope> {
         let signature = Signature::Ed25519(self.secret.sign(&pae(&payload)));
         Ok(Envelope::new(payload, signature)?)
     }

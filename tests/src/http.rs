@@ -10,7 +10,7 @@ use hyper::{
     Method, Request, StatusCode, Uri,
     body::Bytes,
     client::conn::http1::{self, SendRequest},
-    header::{CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderMap},
+    header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderMap},
 };
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
@@ -101,6 +101,15 @@ impl Connection {
     /// When the connection breaks.
     pub async fn get(&mut self, path: &str) -> Result<Answer> {
         self.send(Request::builder().method(Method::GET).uri(path), Bytes::new()).await
+    }
+
+    /// `GET`, as a browser asks.
+    ///
+    /// # Errors
+    /// When the connection breaks.
+    pub async fn page(&mut self, path: &str) -> Result<Answer> {
+        let request = Request::builder().method(Method::GET).uri(path).header(ACCEPT, "text/html,*/*;q=0.8");
+        self.send(request, Bytes::new()).await
     }
 
     /// `POST` of a body of the given content type.

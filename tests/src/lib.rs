@@ -16,10 +16,12 @@
 //! | [`http`], [`replica`] | a keep-alive client, and a reader that re-derives a whole log |
 //! | [`specimen`], [`small_disk`] | a log to be broken; a disk to be filled |
 //! | [`stub`], [`door`] | a server on loopback that answers what a test wants it to, and one that passes on and listens |
+//! | [`podman`] | containers that are gone with the test |
 //! | [`policy`], [`wheel`], [`index`] | policy files, small wheels, and an index that offers them, well behaved or hostile |
 //! | [`quorum`] | the usual cast: a log and three rebuilders in two groups |
 //! | [`chronicle`], [`browser`] | a log in which everything has happened, and a browser to look at it |
 //! | [`reader`], [`readme`] | who types what the pages say; the commands that the README tells people to type |
+//! | [`stranger`], [`strict`] | statements that are hostile wherever they can be; pages, badges and feeds under strict parsers |
 //! | [`static_log`] | a log of any size as files, for mirrors |
 //! | [`promise`], [`random`], [`effort`] | what a log acknowledged and whether it is kept; how long to try |
 //! | [`loop_disk`], [`recording`] | what a power cut leaves: on a disk of its own, or by a trace of what was written |
@@ -40,6 +42,7 @@ pub mod index;
 pub mod keyring;
 pub mod load;
 pub mod loop_disk;
+pub mod podman;
 pub mod policy;
 pub mod programs;
 pub mod promise;
@@ -54,6 +57,8 @@ pub mod server;
 pub mod small_disk;
 pub mod specimen;
 pub mod static_log;
+pub mod stranger;
+pub mod strict;
 pub mod stub;
 pub mod tool;
 pub mod trace;

@@ -12,7 +12,11 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use attest_core::api::record;
+use hyper::StatusCode;
 use rustix::process::{Pid, Signal, kill_process};
+
+use crate::http;
 
 /// What a server prints on standard output once it accepts connections.
 const LISTENING: &str = "listening on ";
@@ -66,6 +70,26 @@ impl Server {
     /// Everything it wrote so far.
     pub fn log(&self) -> String {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until its record has so many entries: it follows what is published, a moment behind.
+    ///
+    /// # Errors
+    /// When it does not within half a minute, or cannot be asked.
+    pub fn wait_for_the_record(&self, entries: u64) -> Result<()> {
+        let mut seen = 0;
+        for _ in 0..300 {
+            let answer = http::get(&self.url, record::LOG)?;
+            // Not before the record is a file, and a mirror has a checkpoint.
+            if answer.status != StatusCode::SERVICE_UNAVAILABLE {
+                seen = answer.expect(200)?.json::<record::LogView>()?.recorded;
+            }
+            if seen >= entries {
+                return Ok(());
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+        bail!("the record stays at {seen} of {entries} entries")
     }
 
     /// SIGKILL, as a crash: nothing of it gets to run again.

@@ -5,6 +5,9 @@
 
 use std::{
     fmt::Write as _,
+    io::Read as _,
+    path::Path,
+    process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -22,10 +25,13 @@ use attest_core::{
     statement::{Predicate, Statement, Subject, Withdrawal},
 };
 use attest_tests::{
+    chronicle::Chronicle,
     clients, command,
     forge::Forge,
     http::{Answer, get},
     quorum::Quorum,
+    scene::Scene,
+    server::Server,
 };
 use serde::de::DeserializeOwned;
 
@@ -114,9 +120,29 @@ fn known(config: &mut String, operation: &str, parameters: &[(&str, &[String])])
     let _ = write!(config, "\n[[operations]]\ninclude-operation-id = \"{operation}\"\nparameters = {{ {bound} }}\n");
 }
 
+/// Tries the API of a server by its own description; how many cases there were.
+fn schemathesis(program: &Path, scene: &Scene, server: &Server, config: &str) -> usize {
+    let config = scene.write("schemathesis.toml", config).unwrap();
+    let url = server.url().trim_end_matches('/');
+    let mut run = scene.plain(Command::new(program));
+    run.arg("--config-file").arg(config).args(["run", "--checks", "all", "--url", url]);
+    run.arg(format!("{url}/api/v1/openapi.json")).env("NO_PROXY", "127.0.0.1");
+    let outcome = command::run(&mut run).unwrap().expect(0).unwrap();
+    assert!(!server.log().contains("panicked"), "{}", server.log());
+    let summary = outcome.stdout.split("Test cases:").nth(1).unwrap_or_default();
+    let cases = summary.split_whitespace().next().unwrap_or_default();
+    cases.parse().unwrap_or_else(|_| panic!("how many cases? {}", outcome.stdout))
+}
+
+/// As the tests of one kind of server more have it: what depends on the server, and not every combination again.
+fn briefly() -> String {
+    let config = include_str!("../schemathesis.toml");
+    config.replace("max-examples = 30", "max-examples = 8").replace("max-examples = 15", "max-examples = 4")
+}
+
 #[test]
 fn schemathesis_finds_nothing() {
-    let Some(schemathesis) = clients::pinned("schemathesis", SCHEMATHESIS).unwrap() else { return };
+    let Some(program) = clients::pinned("schemathesis", SCHEMATHESIS).unwrap() else { return };
     let world = World::new().unwrap();
     let text = |values: &[&str]| values.iter().map(|&value| value.to_owned()).collect::<Vec<_>>();
     let digest = [world.subject.digest.to_string()];
@@ -128,17 +154,80 @@ fn schemathesis_finds_nothing() {
     known(&mut config, "getRelease", &release);
     known(&mut config, "getRebuilder", &[("path.id", &world.rebuilders())]);
     known(&mut config, "search", &[("query.q", &text(&["described", "alice", "described-1-py3-none-any.whl", "o"]))]);
-    let config = world.quorum.scene.write("schemathesis.toml", config).unwrap();
-    let url = world.quorum.log.url().trim_end_matches('/');
-    let mut run = world.quorum.scene.plain(std::process::Command::new(schemathesis));
-    run.arg("--config-file").arg(config).args(["run", "--checks", "all", "--url", url]);
-    run.arg(format!("{url}/api/v1/openapi.json")).env("NO_PROXY", "127.0.0.1");
-    let outcome = command::run(&mut run).unwrap().expect(0).unwrap();
-    let summary = outcome.stdout.split("Test cases:").nth(1).unwrap_or_default();
-    let cases = summary.split_whitespace().next().unwrap_or_default();
-    let cases: usize = cases.parse().unwrap_or_else(|_| panic!("how many cases? {}", outcome.stdout));
-    assert!(cases >= FEWEST_CASES, "{}", outcome.stdout);
-    assert!(!world.quorum.log.log().contains("panicked"));
+    let cases = schemathesis(&program, &world.quorum.scene, &world.quorum.log, &config);
+    assert!(cases >= FEWEST_CASES, "only {cases} cases");
+}
+
+#[test]
+fn schemathesis_finds_nothing_on_a_mirror_of_a_log_that_strangers_write_to() {
+    let Some(program) = clients::pinned("schemathesis", SCHEMATHESIS).unwrap() else { return };
+    let chronicle = Chronicle::new().unwrap();
+    chronicle.wait_for_the_record().unwrap();
+    let mirror = chronicle.mirror().unwrap();
+    mirror.wait_for_the_record(chronicle.size().unwrap()).unwrap();
+    let mut config = briefly();
+    let values = |prefix: &str| -> Vec<String> {
+        let paths = chronicle.sights.iter().filter_map(|(_, path)| path.strip_prefix(prefix));
+        paths.map(|rest| rest.trim_end_matches('/').to_owned()).collect()
+    };
+    known(&mut config, "getFile", &[("path.sha256", &values("/file/"))]);
+    known(&mut config, "getEntry", &[("path.index", &values("/entry/"))]);
+    known(&mut config, "getRebuilder", &[("path.id", &values("/rebuilder/"))]);
+    let cases = schemathesis(&program, &chronicle.scene, &mirror, &config);
+    assert!(cases >= FEWEST_CASES / 4, "only {cases} cases");
+}
+
+#[test]
+fn schemathesis_finds_nothing_while_the_record_is_behind_or_not_there_yet() {
+    let Some(program) = clients::pinned("schemathesis", SCHEMATHESIS).unwrap() else { return };
+    let chronicle = Chronicle::new().unwrap();
+    chronicle.wait_for_the_record().unwrap();
+    let (before, held) = (chronicle.size().unwrap(), Held::new(&chronicle.scene.path("log/record.db")).unwrap());
+    for n in 0..5 {
+        chronicle.go_on(n).unwrap();
+    }
+    let cases = schemathesis(&program, &chronicle.scene, &chronicle.log, &briefly());
+    assert!(cases >= FEWEST_CASES / 4, "only {cases} cases");
+    let log: LogView = get(chronicle.log.url(), "/api/v1/log").unwrap().expect(200).unwrap().json().unwrap();
+    assert_eq!((log.recorded, log.checkpoint.size), (before, before + 5), "the record was not behind");
+    drop(held);
+    chronicle.wait_for_the_record().unwrap();
+
+    // A mirror in whose way to a record there is something that it does not delete.
+    let mut mirror = chronicle.scene.mirror_command("unrecorded", chronicle.log.url(), &chronicle.vkey);
+    command::run(mirror.arg("--once")).unwrap().expect(0).unwrap();
+    for file in ["record.db", "record.db-wal", "record.db-shm"] {
+        let _ = std::fs::remove_file(chronicle.scene.path("unrecorded").join(file));
+    }
+    chronicle.scene.write("unrecorded/record.db/in-the-way", "").unwrap();
+    let mirror = chronicle.scene.run_mirror("unrecorded", chronicle.log.url(), &chronicle.vkey).unwrap();
+    let cases = schemathesis(&program, &chronicle.scene, &mirror, &briefly());
+    assert!(cases >= FEWEST_CASES / 4, "only {cases} cases");
+    assert_eq!(get(mirror.url(), "/api/v1/log").unwrap().status, 503);
+}
+
+/// The record of a log, which nobody else can write to as long as this is there.
+struct Held(Child);
+
+impl Held {
+    fn new(record: &Path) -> Result<Self> {
+        const HOLD: &str = "import sqlite3, sys\nrecord = sqlite3.connect(sys.argv[1], isolation_level=None)\n\
+                            record.execute('BEGIN IMMEDIATE')\nprint('held', flush=True)\nsys.stdin.read()";
+        let mut python = Command::new("python3");
+        python.args(["-c", HOLD]).arg(record).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut held = Self(python.spawn()?);
+        let mut said = [0; 4];
+        held.0.stdout.take().context("no output")?.read_exact(&mut said)?;
+        ensure!(&said == b"held", "the record is not held");
+        Ok(held)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 #[test]
