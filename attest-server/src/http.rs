@@ -57,8 +57,9 @@ const METRICS: &str = "/metrics";
 
 /// The pages of a site that become files, each rendered as it is served.
 pub(crate) fn still(site: &Arc<Site>) -> Router {
-    let marked = middleware::from_fn(|mut request: Request, next: Next| {
-        request.extensions_mut().insert(pages::Static);
+    let shared = pages::Static::default();
+    let marked = middleware::from_fn(move |mut request: Request, next: Next| {
+        request.extensions_mut().insert(shared.clone());
         next.run(request)
     });
     pages::routes().fallback(read::read).layer(marked).with_state(Arc::clone(site))

@@ -1,4 +1,6 @@
 //! Statements as rebuilders sign them: three about each file, thirty files in each project; some are of another mind.
+//! Beside them stands what makes the largest pages: a project of many releases, a release of many files, and files of
+//! which much is said.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +17,15 @@ use attest_core::{
 };
 
 pub(crate) const REBUILDERS: u64 = 3;
-pub(crate) const FILES_PER_PROJECT: u64 = 30;
+const FILES_PER_PROJECT: u64 = 30;
+/// Releases of the project of many releases; no more than that has any project of an index but a few.
+const RELEASES: u64 = 2_000;
+/// Files of the release of many files.
+const FILES: u64 = 300;
+/// Times that each rebuilder speaks about a file of which thresholds are still worked out, and of one that is beyond that.
+const SAID: [u64; 2] = [66, 634];
+/// Numbers of all those. The others are of projects as most are.
+const LARGE: u64 = RELEASES + FILES + SAID[0] + SAID[1];
 /// Files that one rebuilder is done with before the next one starts on them.
 const IN_A_ROW: u64 = 1 << 14;
 
@@ -30,17 +40,57 @@ pub(crate) const fn about(number: u64) -> (u64, u64) {
     (row / REBUILDERS * IN_A_ROW + place, row % REBUILDERS)
 }
 
-/// Name and digest of a file.
-pub(crate) fn file(file: u64) -> (String, ArtifactDigest) {
-    let name = format!("project_{}-1.{}-py3-none-any.whl", file / FILES_PER_PROJECT, file % FILES_PER_PROJECT);
-    (name, ArtifactDigest::of(format!("file {file}").as_bytes()))
+/// A file that statements are about.
+#[derive(Debug)]
+pub(crate) struct Wheel {
+    pub(crate) project: String,
+    pub(crate) version: String,
+    pub(crate) file: String,
+    pub(crate) digest: ArtifactDigest,
+}
+
+impl Wheel {
+    /// The file with this number.
+    pub(crate) fn new(number: u64) -> Self {
+        let (files, said) = (RELEASES + FILES, RELEASES + FILES + SAID[0]);
+        let (project, minor, build, digest) = match number {
+            ..RELEASES => ("many_releases".to_owned(), number, None, number),
+            number if number < files => ("many_files".to_owned(), 0, Some(number - RELEASES), number),
+            number if number < said => ("much_said".to_owned(), 0, None, files),
+            ..LARGE => ("more_said".to_owned(), 0, None, said),
+            _ => (format!("project_{}", number / FILES_PER_PROJECT), number % FILES_PER_PROJECT, None, number),
+        };
+        let build = build.map(|build| format!("-{build}")).unwrap_or_default();
+        Self {
+            version: format!("1.{minor}"),
+            file: format!("{project}-1.{minor}{build}-py3-none-any.whl"),
+            digest: ArtifactDigest::of(format!("file {digest}").as_bytes()),
+            project,
+        }
+    }
+
+    /// One of each kind that makes large pages: of many releases, of many files, and the two of which much is said.
+    pub(crate) fn large() -> [Self; 4] {
+        [0, RELEASES, RELEASES + FILES, LARGE - 1].map(Self::new)
+    }
+}
+
+/// Number of a project that is as most are.
+pub(crate) const fn project(number: u64) -> u64 {
+    number / FILES_PER_PROJECT + LARGE.div_ceil(FILES_PER_PROJECT)
+}
+
+/// The commit that a file is built from.
+pub(crate) fn commit(file: u64) -> String {
+    // Every file of a release is built from one commit.
+    ArtifactDigest::of(format!("commit {}", file / 3).as_bytes()).to_string()[..40].to_owned()
 }
 
 /// The envelope with this number.
 pub(crate) fn envelope(number: u64) -> Result<Envelope> {
     let (number_of_file, who) = about(number);
-    let (name, digest) = file(number_of_file);
-    let build = build(number_of_file, who);
+    let wheel = Wheel::new(number_of_file);
+    let (build, digest) = (build(&wheel, number_of_file, who), wheel.digest);
     let predicate = match number % 1_000 {
         // A disagreement, and at the next file an accusation by itself.
         7 if who == 2 => refused(build, &digest, "a/b.txt", DifferenceKind::Content),
@@ -62,7 +112,7 @@ pub(crate) fn envelope(number: u64) -> Result<Envelope> {
         },
         _ => Predicate::Reproduced(build),
     };
-    let statement = Statement::new(Subject { name: WheelName::parse(&name)?, digest }, predicate)?;
+    let statement = Statement::new(Subject { name: WheelName::parse(&wheel.file)?, digest }, predicate)?;
     let payload = statement.to_bytes();
     let signature = Signature::Ed25519(key(who).sign(&pae(&payload)));
     Ok(Envelope::new(payload, signature)?)
@@ -81,14 +131,12 @@ fn refused(build: Build, digest: &ArtifactDigest, path: &str, kind: DifferenceKi
     Predicate::NotReproduced { build, refusal }
 }
 
-fn build(file: u64, who: u64) -> Build {
+fn build(wheel: &Wheel, file: u64, who: u64) -> Build {
     let digest = |what: &str| Digest { sha256: ArtifactDigest::of(format!("{what} {file}").as_bytes()) };
-    // Every file of a release is built from one commit.
-    let commit = ArtifactDigest::of(format!("commit {}", file / 3).as_bytes()).to_string()[..40].to_owned();
     let source = vec![Source::Git {
-        uri: format!("git+https://git.example/project_{}", file / FILES_PER_PROJECT),
-        r#ref: format!("refs/tags/v1.{}", file % FILES_PER_PROJECT),
-        digest: GitDigest { git_commit: commit },
+        uri: format!("git+https://git.example/{}", wheel.project),
+        r#ref: format!("refs/tags/v{}", wheel.version),
+        digest: GitDigest { git_commit: commit(file) },
         tree_sha256: digest("tree").sha256,
     }];
     let tool = |version: &str| Tool { version: version.to_owned(), digest: None };

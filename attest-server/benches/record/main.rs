@@ -6,8 +6,8 @@
 //! ```
 //!
 //! The log is made without a sequencer (nothing here is about writing it) and kept for the next time; the record is made
-//! anew. Answers are measured as the views that pages and JSON are made from, on one thread, about files and entries
-//! anywhere in the log.
+//! anew, or with `--kept` only as far as it is not there. Answers are measured about files and entries anywhere in the log,
+//! one after the other: as the views that pages and JSON are made from, then as the pages that a browser gets.
 #![expect(clippy::print_stdout, reason = "figures are this program's output")]
 
 #[path = "../growth/process.rs"]
@@ -16,6 +16,8 @@ mod process;
 mod ask;
 mod entries;
 mod log;
+mod pages;
+mod took;
 
 use std::{
     fs,
@@ -25,7 +27,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use attest_server::record::{FILE, Record, Source};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
 use crate::log::Log;
 
@@ -41,9 +43,22 @@ struct Args {
     /// Answers of each kind
     #[arg(long, default_value_t = 300)]
     asked: u64,
+    /// Go on with the record of the last run: no figures about filling it
+    #[arg(long)]
+    kept: bool,
+    /// Only answers as views, or only pages
+    #[arg(long)]
+    only: Option<Part>,
     /// What `cargo bench` passes to every bench
     #[arg(long, hide = true)]
     bench: bool,
+}
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    Views,
+    Pages,
 }
 
 fn main() -> Result<()> {
@@ -52,9 +67,27 @@ fn main() -> Result<()> {
         println!("a debug build: build with --release for figures");
     }
     let log = Log::open(&args.dir, args.entries / 256 * 256)?;
-    for suffix in ["", "-wal", "-shm"] {
-        let _ = fs::remove_file(args.dir.join(format!("{FILE}{suffix}")));
+    if !args.kept {
+        for suffix in ["", "-wal", "-shm"] {
+            let _ = fs::remove_file(args.dir.join(format!("{FILE}{suffix}")));
+        }
     }
+    let record = filled(&args, &log)?;
+    let any = ask::Anywhere { entries: log.reader.published().head.size.get() };
+    let site = log.site(&args.dir, record);
+    if args.only != Some(Part::Pages) {
+        println!("views");
+        ask::measure(&site, any, args.asked)?;
+    }
+    if args.only != Some(Part::Views) {
+        println!("pages");
+        pages::measure(site, any, args.asked)?;
+    }
+    Ok(())
+}
+
+/// The record, when it has all of the log; prints what that took.
+fn filled(args: &Args, log: &Log) -> Result<Record> {
     let source = Source {
         reader: log.reader.clone(),
         vkey: log.vkey.clone(),
@@ -70,12 +103,15 @@ fn main() -> Result<()> {
         std::thread::sleep(Duration::from_millis(20));
     }
     let (took, after) = (started.elapsed(), process::cpu_by_thread()?);
+    println!("{} entries", size.get());
+    if args.kept {
+        return Ok(record);
+    }
     let cpu = after
         .get("record")
         .context("no thread of the record")?
         .saturating_sub(before.get("record").copied().unwrap_or_default());
     let count = to_f64(size.get());
-    println!("{} entries", size.get());
     println!("  filled in                      {:.1} s, {:.0}/s", took.as_secs_f64(), count / took.as_secs_f64());
     let each = cpu.as_secs_f64() / count;
     println!("  CPU of its thread              {:.1} us per entry, {:.0}/s and core", each * 1e6, 1.0 / each);
@@ -89,7 +125,7 @@ fn main() -> Result<()> {
         );
     }
     print!("{}", process::memory()?);
-    ask::measure(&log.site(&args.dir, record), size.get(), args.asked)
+    Ok(record)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]

@@ -76,7 +76,8 @@ pub(crate) enum SiteError {
 struct Fetched {
     path: String,
     bytes: Bytes,
-    is_page: bool,
+    /// Where it leads, if it is a page.
+    links: Vec<Result<String, LinkError>>,
 }
 
 /// `attest-server export --site DIR`.
@@ -118,18 +119,17 @@ pub(crate) async fn export(router: Router, to: &Path) -> Result<SiteExported, Si
         let Some(fetched) = fetching.join_next().await else {
             break;
         };
-        let Fetched { path, bytes, is_page } = fetched??;
+        let Fetched { path, bytes, links } = fetched??;
         exported.files += 1;
         exported.written += u64::from(folder.write(&path, &bytes)?);
-        if !is_page {
-            continue;
-        }
-        let html = String::from_utf8_lossy(&bytes);
-        for link in links(&path, &html) {
+        for link in links {
             let link = link.map_err(|error| SiteError::Link { page: shown(&path), error })?;
-            if seen.insert(link.clone()) {
-                waiting.push_back((link, shown(&path)));
+            if !seen.insert(link.clone()) {
+                continue;
             }
+            // What a page has to download is made from what the page was made from, which is kept for a moment.
+            let next = (link, shown(&path));
+            if next.0.ends_with('/') { waiting.push_back(next) } else { waiting.push_front(next) }
         }
     }
     exported.deleted = folder.finish(&seen)?;
@@ -152,7 +152,8 @@ async fn fetch(router: Router, path: String, from: String) -> Result<Fetched, Si
     let kind = head.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let is_page = kind.is_some_and(|kind| kind.starts_with("text/html"));
     let bytes = to_bytes(body, MAX_ANSWER).await.map_err(|source| SiteError::Body { page: shown(&path), source })?;
-    Ok(Fetched { path, bytes, is_page })
+    let links = if is_page { links(&path, &String::from_utf8_lossy(&bytes)) } else { Vec::new() };
+    Ok(Fetched { path, bytes, links })
 }
 
 fn shown(path: &str) -> String {

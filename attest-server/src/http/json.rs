@@ -6,6 +6,7 @@ use std::{fmt::Write as _, sync::Arc};
 
 use attest_core::{
     artifact::{ArtifactDigest, ProjectName},
+    escape::escaped_json,
     merkle::LeafIndex,
 };
 use axum::{
@@ -148,7 +149,9 @@ impl Ask {
         let Self { site, uri: _, headers } = self;
         let body = views::in_turn(&site, move |site| {
             let view = view(site)?.ok_or(Problem::NotFound { what: nothing })?;
-            serde_json::to_vec(&view).map_err(|_| Problem::Interrupted)
+            let json = serde_json::to_string(&view).map_err(|_| Problem::Interrupted)?;
+            // Who looks at it in a browser or a terminal sees what it says.
+            Ok::<_, Problem>(escaped_json(&json).into_owned().into_bytes())
         });
         let body = body.await.map_err(|_| Problem::Interrupted)??;
         Ok(tagged(body, &headers))

@@ -187,10 +187,10 @@ impl Problem {
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::NotFound { .. } | Self::View(ViewError::NoRecord) => StatusCode::NOT_FOUND,
             Self::Quota(_) | Self::TooManyRequests(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Timeout { .. } | Self::View(ViewError::NotYet) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Interrupted | Self::Metrics | Self::Negatives(_) | Self::Read(_) | Self::View(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
-            Self::Timeout { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Submit(error) => match error {
                 SubmitError::Busy | SubmitError::NotStored | SubmitError::Stopped => StatusCode::SERVICE_UNAVAILABLE,
                 SubmitError::Full => StatusCode::INSUFFICIENT_STORAGE,
@@ -219,6 +219,7 @@ impl Problem {
             Self::Frozen { .. } => "frozen",
             Self::Mirror => "mirror",
             Self::NotFound { .. } | Self::View(ViewError::NoRecord) => "not_found",
+            Self::View(ViewError::NotYet) => "record_filling",
             Self::NotListed => "unknown_signer",
             Self::NegativesQuery(_) | Self::Parameter { .. } | Self::UnknownParameter { .. } => "query",
             Self::NotAcceptable => "not_acceptable",

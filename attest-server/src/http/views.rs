@@ -24,7 +24,7 @@ use crate::{
     reader::ReadError,
     record::{
         Record, RecordError,
-        query::{Moment, Which},
+        query::{Key, Moment, Which},
     },
 };
 
@@ -38,6 +38,9 @@ pub enum ViewError {
     /// The server was told to keep none.
     #[error("this server keeps no public record")]
     NoRecord,
+    /// It is being filled, or filled again.
+    #[error("the public record is being made")]
+    NotYet,
     /// The file is damaged or cannot be read.
     #[error("{}: the record cannot be read", path.display())]
     Unreadable {
@@ -168,6 +171,11 @@ pub fn rebuilder(site: &Site, id: &str, before: Option<LeafIndex>) -> Answer<Opt
     })
 }
 
+/// What the statements of a rebuilder are checked with, by the id of its key.
+pub(crate) fn key(site: &Site, id: &str) -> Answer<Option<Key>> {
+    ask(site, |moment| moment.key(id))
+}
+
 /// Where statements do not agree, newest first.
 pub fn disagreements(site: &Site, before: Option<LeafIndex>) -> Answer<Page<Disagreement>> {
     ask(site, |moment| moment.disagreements(before))
@@ -188,6 +196,7 @@ fn ask<T>(site: &Site, question: impl FnOnce(&Moment<'_>) -> Result<T, RecordErr
     let record: &Record = site.record.as_ref().ok_or(ViewError::NoRecord)?;
     record.read(question).map_err(|error| match error {
         RecordError::Read(error) => ViewError::Read(error),
+        RecordError::NotYet => ViewError::NotYet,
         source => ViewError::Unreadable { path: record.path().to_owned(), source },
     })
 }

@@ -12,7 +12,7 @@ mod search;
 use attest_core::merkle::{LeafIndex, TreeHead};
 use rusqlite::Connection;
 
-pub(crate) use self::entries::Which;
+pub(crate) use self::{entries::Which, rebuilders::Key};
 use super::{RecordError, number, schema};
 use crate::reader::Reader;
 

@@ -129,11 +129,11 @@ impl Identity {
 impl std::fmt::Display for Identity {
     /// The text of `log.id`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // A vkey has no quote or backslash in it, so the TOML strings need no escapes.
-        let kind = self.kind();
-        write!(f, "format = {FORMAT}\nkind = \"{kind}\"\nvkey = \"{}\"\n", self.log)?;
+        // A name may have quotes and backslashes in it (C2SP signed-note, "Signatures").
+        let quoted = |key: &VerifierKey| toml::Value::String(key.to_string());
+        write!(f, "format = {FORMAT}\nkind = \"{}\"\nvkey = {}\n", self.kind(), quoted(&self.log))?;
         let cosigner = self.cosigner.as_ref();
-        cosigner.map_or(Ok(()), |cosigner| writeln!(f, "cosigner = \"{cosigner}\""))
+        cosigner.map_or(Ok(()), |cosigner| writeln!(f, "cosigner = {}", quoted(cosigner)))
     }
 }
 

@@ -63,7 +63,8 @@ pub(super) fn create(data: &Path, name: Option<&str>) -> anyhow::Result<()> {
     fs::create_dir_all(&beside)?;
     durable::write_secret(&beside.join(KEY), format!("{}\n", key.to_secret_string()).as_bytes())?;
     store::create_registry(&beside)?;
-    let id = format!("format = {FORMAT}\nkind = \"witness\"\nvkey = \"{}\"\n", key.verifier());
+    let vkey = toml::Value::String(key.verifier().to_string());
+    let id = format!("format = {FORMAT}\nkind = \"witness\"\nvkey = {vkey}\n");
     durable::write_new(&beside.join(ID), id.as_bytes(), 0o644)?;
     durable::sync_dir(&beside)?;
     // If we crash before this, there is no witness, and the next start makes another one.

@@ -2,6 +2,7 @@
 
 use std::{fmt::Write as _, sync::Arc};
 
+use attest_core::escape::{Escaped, is_hidden};
 use axum::{
     extract::Request,
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
@@ -69,7 +70,16 @@ fn fresh(asked: &Asked, page: String) -> Response {
 }
 
 fn html(page: String) -> Response {
-    with_policy(([(header::CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response())
+    with_policy(([(header::CONTENT_TYPE, "text/html; charset=utf-8")], plain(page)).into_response())
+}
+
+/// Whatever a template left as it was: nothing in a page hides, or turns what is around it.
+fn plain(page: String) -> String {
+    let is_odd = |c: char| c != '\n' && is_hidden(c);
+    if !page.contains(is_odd) {
+        return page;
+    }
+    page.split('\n').map(|line| Escaped(line).to_string()).collect::<Vec<_>>().join("\n")
 }
 
 fn with_policy(mut response: Response) -> Response {
@@ -89,4 +99,16 @@ fn tag(page: &str) -> String {
         hex
     });
     format!("W/\"{hex}\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_template_forgot_hides_in_a_page() {
+        let page = "<p>\u{202e}a\0b\u{fffe}</p>\n<p>é « … »</p>\n".to_owned();
+        assert_eq!(plain(page), "<p>\\u{202e}a\\u{0}b\\u{fffe}</p>\n<p>é « … »</p>\n");
+        assert_eq!(plain("<p>as it is</p>\n".to_owned()), "<p>as it is</p>\n");
+    }
 }

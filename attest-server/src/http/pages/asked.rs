@@ -1,7 +1,13 @@
 //! What a request for a page names. Paths are taken as they were sent and have one spelling each: whoever uses another is
 //! sent to it, by a path below the site's own root and never to anything that the request says.
 
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+};
+
 use attest_core::{
+    api::record::EntryView,
     artifact::{ArtifactDigest, ProjectName, Version},
     merkle::LeafIndex,
 };
@@ -14,6 +20,8 @@ use super::wrong::Wrong;
 
 /// Bytes of a search that are looked at: its text, percent-encoded in every byte.
 const MAX_QUERY: usize = 4 * attest_core::api::record::MAX_QUERY;
+/// Entries that answers share: a page has its downloads beside it, and some pages are made at a time.
+const SHARED: usize = 32;
 
 /// The parts of a request that pages look at.
 #[derive(Clone, Debug)]
@@ -23,11 +31,28 @@ pub(super) struct Asked {
     headers: HeaderMap,
     /// The page becomes a file: there is no server behind it.
     pub(super) is_static: bool,
+    shared: Option<Static>,
 }
 
-/// Marks a request, as an extension, whose answer is kept as a file.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Static;
+/// Marks a request, as an extension, whose answer is kept as a file, and has what such answers share: the log stands still
+/// between them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Static {
+    entries: Arc<Mutex<VecDeque<Arc<EntryView>>>>,
+}
+
+impl Static {
+    fn kept(&self, index: LeafIndex) -> Option<Arc<EntryView>> {
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.iter().find(|view| view.row.index == index.get()).cloned()
+    }
+
+    fn keep(&self, view: Arc<EntryView>) {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.truncate(SHARED - 1);
+        entries.push_front(view);
+    }
+}
 
 impl Asked {
     pub(super) fn of(request: &Request) -> Self {
@@ -36,11 +61,27 @@ impl Asked {
             query: request.uri().query().map(str::to_owned),
             headers: request.headers().clone(),
             is_static: request.extensions().get::<Static>().is_some(),
+            shared: request.extensions().get().cloned(),
         }
     }
 
     pub(super) const fn headers(&self) -> &HeaderMap {
         &self.headers
+    }
+
+    /// An entry, worked out by `view`: once for all the files that show a part of it.
+    pub(super) fn entry<E>(
+        &self,
+        index: LeafIndex,
+        view: impl FnOnce() -> Result<Option<EntryView>, E>,
+    ) -> Result<Option<Arc<EntryView>>, E> {
+        let Some(shared) = &self.shared else { return Ok(view()?.map(Arc::new)) };
+        if let Some(kept) = shared.kept(index) {
+            return Ok(Some(kept));
+        }
+        let view = view()?.map(Arc::new);
+        view.iter().cloned().for_each(|view| shared.keep(view));
+        Ok(view)
     }
 
     /// The way from the page to the site's root: one step for every folder that it is in.

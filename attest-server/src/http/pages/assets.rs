@@ -30,7 +30,7 @@ pub(crate) static STYLE_PATH: LazyLock<String> = LazyLock::new(|| {
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 const A_DAY: &str = "public, max-age=86400";
 
-type Asset = ([(HeaderName, &'static str); 2], &'static str);
+type Asset = ([(HeaderName, &'static str); 3], &'static str);
 
 pub(super) fn routes() -> Router<Arc<Site>> {
     let style = |lifetime| move || async move { asset("text/css; charset=utf-8", lifetime, STYLE) };
@@ -43,7 +43,9 @@ pub(super) fn routes() -> Router<Arc<Site>> {
 }
 
 const fn asset(media_type: &'static str, lifetime: &'static str, content: &'static str) -> Asset {
-    ([(header::CONTENT_TYPE, media_type), (header::CACHE_CONTROL, lifetime)], content)
+    // The picture is a document of its own for whoever opens it.
+    let policy = (header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox");
+    ([(header::CONTENT_TYPE, media_type), (header::CACHE_CONTROL, lifetime), policy], content)
 }
 
 #[cfg(test)]

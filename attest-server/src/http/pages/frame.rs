@@ -1,6 +1,6 @@
 //! What surrounds every page.
 
-use super::{asked::Asked, assets::STYLE_PATH};
+use super::{asked::Asked, assets::STYLE_PATH, shown};
 use crate::http::{Role, Site};
 
 /// Seen by `base.html`.
@@ -10,7 +10,7 @@ pub(super) struct Frame {
     pub(super) root: String,
     /// Of the stylesheet, from the root.
     pub(super) style: &'static str,
-    /// Name of the log.
+    /// Name of the log, as it is shown.
     pub(super) origin: String,
     /// Whether this is a mirror of it.
     pub(super) mirror: bool,
@@ -39,7 +39,7 @@ impl Frame {
         Self {
             root: asked.root(),
             style: STYLE_PATH.as_str(),
-            origin: site.origin.clone(),
+            origin: shown::told(&site.origin),
             mirror: matches!(site.role, Role::Mirror { .. }),
             size: site.reader.published().head.size.get(),
             live: !asked.is_static,

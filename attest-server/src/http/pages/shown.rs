@@ -10,6 +10,10 @@ use attest_core::{
 
 /// Letters of a stranger's text that one line has.
 const LINE: usize = 120;
+/// Hexadecimal digits of a commit; a SHA-256 has more.
+const SHORTEST_DIGEST: usize = 40;
+/// As many digits tell one from another.
+const SHOWN_DIGITS: usize = 12;
 
 /// Text of strangers on one line: cut, and with nothing hidden in it.
 pub(super) fn told(text: &str) -> String {
@@ -33,6 +37,19 @@ pub(super) fn lines(text: &str, letters: usize) -> String {
         Some(start) if start.len() < shown.len() => format!("{start}…"),
         _ => shown,
     }
+}
+
+/// A sentence with the beginnings of the digests in it.
+pub(super) fn abbreviated(text: &str) -> String {
+    let abbreviated = |word: &str| {
+        let digits = word.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(word.len());
+        if digits < SHORTEST_DIGEST {
+            word.to_owned()
+        } else {
+            format!("{}…{}", &word[..SHOWN_DIGITS], &word[digits..])
+        }
+    };
+    text.split(' ').map(abbreviated).collect::<Vec<_>>().join(" ")
 }
 
 fn limit(text: &str, letters: usize) -> usize {
@@ -127,6 +144,14 @@ mod tests {
         let long = told(&"ä".repeat(10_000));
         assert_eq!(long.chars().count(), LINE + 1);
         assert!(long.ends_with('…'));
+    }
+
+    #[test]
+    fn digests_in_a_sentence_are_shortened_and_nothing_else_is() {
+        let (commit, sha256) = ("ab".repeat(20), "cd".repeat(32));
+        let sentence = format!("found 2 (a, b) from commit {commit}, 1 from sdist {sha256}: deadbeef {commit}é");
+        let shown = "found 2 (a, b) from commit abababababab…, 1 from sdist cdcdcdcdcdcd…: deadbeef abababababab…é";
+        assert_eq!(abbreviated(&sentence), shown);
     }
 
     #[test]

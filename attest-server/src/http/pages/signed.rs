@@ -60,9 +60,8 @@ pub(super) fn routes() -> Router<Arc<Site>> {
 /// Text of strangers with what could hide, turn or break it written out; XML has no place for most of it (XML 1.0, 2.2).
 /// Nothing is cut: here people look at what exactly was signed.
 fn visible(text: &str) -> String {
-    let is_odd = |c: char| is_hidden(c) || matches!(c, '\u{fffe}' | '\u{ffff}');
     text.chars().fold(String::with_capacity(text.len()), |mut shown, c| {
-        if is_odd(c) {
+        if is_hidden(c) {
             shown.extend(c.escape_unicode());
         } else {
             shown.push(c);

@@ -6,6 +6,7 @@ use attest_core::{
     api::record::{Disagreement, DisagreementKind, PAGE, Page, RebuilderRow},
     merkle::LeafIndex,
 };
+use rusqlite::{OptionalExtension as _, Row};
 
 use super::{Moment, before, count};
 use crate::record::{
@@ -24,7 +25,22 @@ pub(crate) struct Listed {
     pub(crate) certificate: Option<String>,
 }
 
+/// What signatures are checked with.
+#[derive(Debug)]
+pub(crate) struct Key {
+    pub(crate) fingerprint: String,
+    /// Where it is an OpenPGP key.
+    pub(crate) certificate: Option<String>,
+}
+
 impl Moment<'_> {
+    /// The key of a rebuilder, by its id.
+    pub(crate) fn key(&self, id: &str) -> Result<Option<Key>, RecordError> {
+        let mut query = self.connection.prepare_cached("SELECT fingerprint, certificate FROM party WHERE tag = ?1")?;
+        let key = |row: &Row<'_>| Ok(Key { fingerprint: row.get(0)?, certificate: row.get(1)? });
+        Ok(query.query_row([id], key).optional()?)
+    }
+
     /// Everybody on the list, by name.
     pub(crate) fn rebuilders(&self) -> Result<Vec<Listed>, RecordError> {
         let mut query = self.connection.prepare_cached(

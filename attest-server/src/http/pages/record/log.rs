@@ -68,7 +68,8 @@ pub(super) struct LogPage<'a> {
 impl LogPage<'_> {
     /// With the key, without which a mirror takes nobody's word.
     fn mirror_command(&self) -> String {
-        let vkey = self.view.vkeys.first().map_or("VKEY", String::as_str);
+        // In single quotes, whatever is in the name of the log.
+        let vkey = self.view.vkeys.first().map_or("VKEY".to_owned(), |vkey| vkey.replace('\'', "'\\''"));
         format!("attest-server mirror --data DIR --upstream URL --vkey '{vkey}' --listen ADDR")
     }
 }

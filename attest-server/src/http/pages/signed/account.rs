@@ -21,6 +21,13 @@ pub(in crate::http::pages) struct Fact {
     pub(in crate::http::pages) value: String,
 }
 
+impl Fact {
+    /// Shown so that digits can be told apart.
+    pub(in crate::http::pages) fn is_digest(&self) -> bool {
+        matches!(self.value.len(), 40 | 64) && self.value.bytes().all(|byte| byte.is_ascii_hexdigit())
+    }
+}
+
 /// What a statement says.
 #[derive(Debug, Default)]
 pub(in crate::http::pages) struct Account {

@@ -1,13 +1,13 @@
 //! `/entry/INDEX/`: one entry, the path that proves it, and everything it takes to check both elsewhere.
 
-use std::{fmt::Write as _, sync::Arc};
+use std::sync::Arc;
 
 use askama::Template;
 use attest_core::{
     api::{self, record::EntryView},
     cosignature,
     envelope::{Envelope, Signature},
-    escape::is_hidden,
+    escape::escaped_json,
     proof::TlogProof,
     time::Timestamp,
 };
@@ -37,8 +37,9 @@ use crate::http::{
         shown,
         wrong::Wrong,
     },
-    views,
+    views::{self, ViewError},
 };
+use crate::record::query::Key;
 
 /// A cosignature is a time of eight bytes and a signature of 64 (c2sp.org/tlog-cosignature).
 const COSIGNATURE: usize = 72;
@@ -49,7 +50,7 @@ struct EntryPage {
     frame: Frame,
     way: Vec<(String, String)>,
     json_path: String,
-    view: EntryView,
+    view: Arc<EntryView>,
     account: Option<Account>,
     json: Option<String>,
     signature: Option<(&'static str, String)>,
@@ -91,10 +92,10 @@ pub(super) async fn envelope(State(site): State<Arc<Site>>, request: Request) ->
 /// `/entry/INDEX/entry.bin`: the entry's bytes, whatever they are.
 pub(super) async fn raw(State(site): State<Arc<Site>>, request: Request) -> Response {
     let make = |site: &Site, asked: &Asked| {
-        let bytes = match find(site, asked)? {
-            EntryView { envelope: Some(text), .. } => text.into_bytes(),
+        let bytes = match &*find(site, asked)? {
+            EntryView { envelope: Some(text), .. } => text.clone().into_bytes(),
             EntryView { entry_base64, .. } => {
-                STANDARD.decode(entry_base64.unwrap_or_default()).map_err(|_| Wrong::Interrupted)?
+                STANDARD.decode(entry_base64.as_deref().unwrap_or_default()).map_err(|_| Wrong::Interrupted)?
             }
         };
         Ok(Document::new("application/octet-stream", LONG, bytes))
@@ -104,8 +105,9 @@ pub(super) async fn raw(State(site): State<Arc<Site>>, request: Request) -> Resp
 
 /// `/entry/INDEX/entry.tlog-proof`.
 pub(super) async fn proof(State(site): State<Arc<Site>>, request: Request) -> Response {
-    let make =
-        |site: &Site, asked: &Asked| Ok(Document::new("text/plain; charset=utf-8", FRESH, find(site, asked)?.proof));
+    let make = |site: &Site, asked: &Asked| {
+        Ok(Document::new("text/plain; charset=utf-8", FRESH, find(site, asked)?.proof.clone()))
+    };
     send(site, request, make).await
 }
 
@@ -129,14 +131,14 @@ pub(super) async fn signature(State(site): State<Arc<Site>>, request: Request) -
 }
 
 impl EntryPage {
-    fn new(site: &Site, frame: Frame, view: EntryView) -> Result<Self, Wrong> {
+    fn new(site: &Site, frame: Frame, view: Arc<EntryView>) -> Result<Self, Wrong> {
         let index = view.row.index;
         let account = Account::of(&view);
         let mentions = mentions::of(site, &view, account.as_ref())?;
-        let signer = view.row.by.id.as_deref().map(|id| views::rebuilder(site, id, None)).transpose()?.flatten();
-        let check = signer.and_then(|signer| {
-            let (row, certificate) = (&signer.row, signer.certificate.as_deref());
-            Check::new(&row.fingerprint, certificate, &row.id, index, site.public_url.as_ref())
+        let key = |id: &String| Ok::<_, ViewError>(views::key(site, id)?.map(|key| (id.clone(), key)));
+        let signer = view.row.by.id.as_ref().map(key).transpose()?.flatten();
+        let check = signer.and_then(|(id, Key { fingerprint, certificate })| {
+            Check::new(&fingerprint, certificate.as_deref(), &id, index, site.public_url.as_ref())
         });
         Ok(Self {
             frame,
@@ -160,13 +162,14 @@ impl EntryPage {
     }
 }
 
-fn find(site: &Site, asked: &Asked) -> Result<EntryView, Wrong> {
+fn find(site: &Site, asked: &Asked) -> Result<Arc<EntryView>, Wrong> {
     let index = asked.index(1)?.ok_or(Wrong::Malformed { what: "Expected the index of an entry." })?;
-    views::entry(site, index)?.ok_or(nothing("The log has no entry of that index yet."))
+    asked.entry(index, || views::entry(site, index))?.ok_or(nothing("The log has no entry of that index yet."))
 }
 
 fn found_envelope(site: &Site, asked: &Asked) -> Result<Envelope, Wrong> {
-    envelope_of(&find(site, asked)?).ok_or(nothing("That entry is no envelope around a statement."))
+    let view = find(site, asked)?;
+    envelope_of(&view).ok_or(nothing("That entry is no envelope around a statement."))
 }
 
 fn envelope_of(view: &EntryView) -> Option<Envelope> {
@@ -180,22 +183,11 @@ fn signature_words(signature: &Signature) -> (&'static str, String) {
     }
 }
 
-/// JSON over several lines, in which what could hide is escaped as JSON does it, so that it stays the same JSON.
+/// JSON over several lines.
 fn pretty(statement: &Value) -> String {
     // A value always serialises.
     let text = serde_json::to_string_pretty(statement).unwrap_or_default();
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c == '\n' || !is_hidden(c) {
-            shown.push(c);
-        } else {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                // Writing to a String cannot fail.
-                let _ = write!(shown, "\\u{unit:04x}");
-            }
-        }
-    }
-    shown
+    escaped_json(&text).into_owned()
 }
 
 /// Whose lines are below the checkpoint of a proof. Nobody's signature is checked here: whoever relies on it does.
