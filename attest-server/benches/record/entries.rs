@@ -53,12 +53,16 @@ impl Wheel {
     /// The file with this number.
     pub(crate) fn new(number: u64) -> Self {
         let (files, said) = (RELEASES + FILES, RELEASES + FILES + SAID[0]);
-        let (project, minor, build, digest) = match number {
-            ..RELEASES => ("many_releases".to_owned(), number, None, number),
-            number if number < files => ("many_files".to_owned(), 0, Some(number - RELEASES), number),
-            number if number < said => ("much_said".to_owned(), 0, None, files),
-            ..LARGE => ("more_said".to_owned(), 0, None, said),
-            _ => (format!("project_{}", number / FILES_PER_PROJECT), number % FILES_PER_PROJECT, None, number),
+        let (project, minor, build, digest) = if number < RELEASES {
+            ("many_releases".to_owned(), number, None, number)
+        } else if number < files {
+            ("many_files".to_owned(), 0, Some(number - RELEASES), number)
+        } else if number < said {
+            ("much_said".to_owned(), 0, None, files)
+        } else if number < LARGE {
+            ("more_said".to_owned(), 0, None, said)
+        } else {
+            (format!("project_{}", number / FILES_PER_PROJECT), number % FILES_PER_PROJECT, None, number)
         };
         let build = build.map(|build| format!("-{build}")).unwrap_or_default();
         Self {

@@ -8,13 +8,14 @@ use attest_core::api::record::{EntryView, PathStep, Side};
 
 /// Characters of a hash that are shown in a box; all of it is in the list.
 const SHOWN: usize = 10;
-const BOX_WIDTH: u32 = 108;
+/// [`ONE_LINE`] characters and a margin: eleven pixels of a monospaced font are less than seven wide.
+const BOX_WIDTH: u32 = 124;
 const BOX_HEIGHT: u32 = 40;
 /// From the top of a box to that of the one below.
 const STEP: u32 = 62;
 /// Left edges of the boxes of a row: a sibling with earlier leaves, the running hash, a sibling with later ones.
-const COLUMNS: [u32; 3] = [2, 126, 250];
-const WIDTH: u32 = 360;
+const COLUMNS: [u32; 3] = [2, 140, 278];
+const WIDTH: u32 = 404;
 /// Above the root, for what signs it.
 const CAPTION: u32 = 34;
 /// Longest range that is written on one line.

@@ -1,3 +1,5 @@
+use attest_core::escape::is_hidden;
+
 use super::*;
 
 #[test]

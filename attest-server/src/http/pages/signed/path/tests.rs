@@ -45,8 +45,7 @@ fn boxes_lie_inside_the_picture_beside_each_other_and_hold_their_texts() {
             }
             for text in &node.texts {
                 assert!((node.top..node.top + node.height).contains(&text.baseline));
-                // Eleven pixels of a monospaced font are less than seven wide.
-                assert!(text.words.chars().count() * 6 <= BOX_WIDTH as usize, "{}", text.words);
+                assert!(text.words.chars().count() * 7 < BOX_WIDTH as usize, "{}", text.words);
             }
         }
     }
