@@ -16,10 +16,20 @@ use serde_json::Value;
 const MOST: usize = 3_000;
 
 /// Members of JSON that may differ; where there is a note or a proof, its signatures may.
-const MEMBERS: [&str; 5] = ["/role", "/vkeys", "/checkpoint/note", "/checkpoint/published", "/checkpoint/witnesses"];
+const MEMBERS: [&str; 8] = [
+    "/role",
+    "/vkeys",
+    "/checkpoint/note",
+    "/checkpoint/published",
+    "/checkpoint/witnesses",
+    // Which mirrors a server was told of, how it does, and who signed the lists of negatives that it has.
+    "/mirrors",
+    "/health",
+    "/negatives",
+];
 
 /// Lines of pages that may differ, by the beginning of the page's path.
-const LINES: [(&str, &str); 12] = [
+const LINES: [(&str, &str); 18] = [
     // Which kind of server it is.
     ("/", "<a class=\"brand\""),
     ("/log/", "<p class=\"lead\">"),
@@ -33,6 +43,13 @@ const LINES: [(&str, &str); 12] = [
     ("/log/", "<ul class=\"plain\">"),
     ("/log/", "<li><bdi>"),
     ("/log/", "<pre tabindex=\"0\"><code class=\"whole\">"),
+    // How this server does, and the lists of negatives that it has.
+    ("/log/", "<dt>Statements</dt>"),
+    ("/log/", "<dt>Last checkpoint</dt>"),
+    ("/log/", "<dt>Not sealed into files yet</dt>"),
+    ("/log/", "<dt>Not on these pages yet</dt>"),
+    ("/log/", "<details><summary>List of everything"),
+    ("/log/", "<pre tabindex=\"0\"><code>"),
     ("/entry/", "<li>The checkpoint of that size has lines of"),
 ];
 
