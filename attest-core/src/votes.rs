@@ -3,6 +3,9 @@
 //! Shares no filter with [`crate::dissent`]: the two modules read the same statements and decide by themselves.
 mod eligible;
 mod inputs;
+mod lack;
+
+pub use self::lack::{Lack, Recipes, agreement, lack};
 
 use crate::{
     artifact::ArtifactDigest,
@@ -10,7 +13,6 @@ use crate::{
     escape::Escaped,
     merkle::ProofError,
     policy::{GroupName, Party, PartyName, Policy, Role, Rule},
-    recipe::RecipeError,
     statement::{Method, Origin, Outcome, Predicate},
     verify::{Heard, Place, Wanted},
 };
@@ -148,45 +150,9 @@ pub enum NotCounted {
         /// In the statement.
         found: String,
     },
-    /// 3.3
-    #[error("the network was {found}, expected NONE for the whole build")]
-    Network {
-        /// In the statement.
-        found: &'static str,
-    },
-    /// 3.3
-    #[error("it was built {found} times, expected at least {}", eligible::MIN_REPEAT)]
-    Repeat {
-        /// In the statement.
-        found: u32,
-    },
-    /// 3.3
-    #[error("the recipe {0} has commands of its own, and no rule of the policy lists it")]
-    CustomRecipe(ArtifactDigest),
-    /// 3.3
-    #[error(
-        "the recipe {0} is neither in the statement nor does it say where to get it, so nobody can replay the vote"
-    )]
-    HiddenRecipe(ArtifactDigest),
-    /// 3.3: nothing outside the statement can be checked here.
-    #[error(
-        "the recipe {0} is said to be INFERRED, but its text is not in the statement (which holds up to {max} bytes of it), and a download location cannot be checked offline",
-        max = crate::statement::MAX_RECIPE
-    )]
-    RecipeNotInline(ArtifactDigest),
-    /// 3.3: INFERRED is the signer's word, and the text says otherwise.
-    #[error("the recipe is said to be INFERRED, but is more than knobs: {0}")]
-    RecipeNotKnobs(RecipeError),
-    /// 3.3: an image holds whatever its maker put into it.
-    #[error("the recipe is said to be INFERRED, but the build ran in container image {0}")]
-    RecipeImage(ArtifactDigest),
-    /// 3.3: otherwise the recipe is not how it was built.
-    #[error("the build's {knob} is not what its INFERRED recipe says")]
-    RecipeEnvironment {
-        /// What differs: the file name, a variable, the build path, the umask, Python, the clock, the method, a requirement,
-        /// a dependency.
-        knob: String,
-    },
+    /// 3.3, 3.5: whoever asks.
+    #[error(transparent)]
+    Lacks(#[from] Lack),
     /// 3.4
     #[error("the method is {found}, which the policy does not accept (line {line})")]
     Method {
@@ -205,14 +171,6 @@ pub enum NotCounted {
         found: &'static str,
         /// Of `accept-origin`.
         line: usize,
-    },
-    /// 3.5
-    #[error("expected exactly one source of kind {origin}, found {found}")]
-    Sources {
-        /// In the statement.
-        origin: &'static str,
-        /// Sources of that kind.
-        found: usize,
     },
     /// 3.5, 3.6
     #[error("the policy pins repository {url} (line {line}), which an sdist never satisfies")]
@@ -292,7 +250,7 @@ pub(crate) fn votes(
     contradicting: &BTreeSet<GroupName>,
 ) -> Tally {
     let mut tally = Tally { votes: Vec::new(), publishers: Vec::new(), ignored: Vec::new(), classes: Vec::new() };
-    let question = eligible::Question { policy, rule, wanted, heard, recipes: eligible::Recipes::new() };
+    let question = eligible::Question { policy, rule, wanted, heard, recipes: Recipes::new() };
     let mut sources: Sources = BTreeMap::new();
     for statement in heard {
         match statement.statement().predicate() {
@@ -344,17 +302,8 @@ impl Tally {
     /// a group claims, votes or not.
     fn agree(&mut self, rule: &Rule, contradicting: &BTreeSet<GroupName>, sources: &Sources) {
         let split = |group: &GroupName| sources.get(group).is_some_and(|sources| sources.len() > 1);
-        let mut classes: BTreeMap<SourceClass, Vec<GroupName>> = BTreeMap::new();
-        for vote in &self.votes {
-            if contradicting.contains(&vote.group) || split(&vote.group) {
-                continue;
-            }
-            let groups = classes.entry(vote.source.clone()).or_default();
-            if let Err(at) = groups.binary_search(&vote.group) {
-                groups.insert(at, vote.group.clone());
-            }
-        }
-        self.classes = classes.into_iter().collect();
+        let votes = self.votes.iter().map(|vote| (vote.group.clone(), vote.source.clone()));
+        self.classes = agreement(votes, |group| contradicting.contains(group) || split(group));
         // A source without the groups that must be among those who agree is none to follow, however many others name it.
         let lacks = |groups: &[GroupName]| rule.required().iter().any(|required| !groups.contains(&required.value));
         // Stable: of two equally supported sources the first by value, the same for everybody.

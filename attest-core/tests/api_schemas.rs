@@ -10,9 +10,9 @@ use attest_core::{
         Found, FoundArtifact, FoundEntry, FoundNegatives, Lookup, Problem, Readiness, ReadyStatus, Submitted,
         record::{
             About, Agreement, Cell, CheckpointView, Counts, Coverage, CoveredProject, Day, Disagreement,
-            DisagreementKind, EntryRow, EntryView, FileRow, FileView, LogRole, LogView, Page, PathStep, ProjectRow,
-            ProjectView, RebuilderRow, RebuilderView, ReleaseRow, ReleaseView, SearchAnswer, Side, SignedBy, Standing,
-            Threshold, WitnessView,
+            DisagreementKind, EntryRow, EntryView, FileRow, FileView, HealthView, LogRole, LogView, MirrorState,
+            MirrorView, NegativesView, NoVote, Page, PathStep, ProjectRow, ProjectView, RebuilderRow, RebuilderView,
+            ReleaseRow, ReleaseView, SearchAnswer, Side, SignedBy, Standing, Threshold, WitnessView,
         },
     },
     artifact::ArtifactDigest,
@@ -113,7 +113,16 @@ fn text() -> String {
 }
 
 fn counts() -> Counts {
-    Counts { reproduced: 1, equivalent: 2, abstained: 3, contradicted: 4, withdrawals: 5, others: 6 }
+    Counts {
+        reproduced: 1,
+        no_votes: 2,
+        equivalent: 3,
+        abstained: 4,
+        contradicted: 5,
+        withdrawn: 6,
+        withdrawals: 7,
+        others: 8,
+    }
 }
 
 fn signed_by() -> SignedBy {
@@ -128,6 +137,7 @@ fn entry_row() -> EntryRow {
         standing: Standing::Abstained,
         by: signed_by(),
         about: Some(about),
+        no_vote: Some(NoVote::Repeat),
         outcome: Some(Outcome::EnvironmentUnknown),
         origin: Some(Origin::Git),
         method: Some(Method::Exact),
@@ -153,9 +163,17 @@ fn entry_view() -> EntryView {
 }
 
 fn file_row() -> FileRow {
-    let agreement = Agreement { commits: vec![text()], sdists: vec![sha256()], agree: true };
+    let agreement = Agreement { commits: vec![text()], sdists: vec![sha256()], agree: true, more: false };
     let cell = Cell { group: text(), standing: Standing::Reproduced, entry: entry_row() };
-    FileRow { project: text(), version: text(), file: text(), sha256: sha256(), cells: vec![cell], agreement }
+    FileRow {
+        project: text(),
+        version: text(),
+        file: text(),
+        sha256: sha256(),
+        cells: vec![cell],
+        groups: 1,
+        agreement,
+    }
 }
 
 fn project_row() -> ProjectRow {
@@ -199,6 +217,24 @@ fn log_view() -> LogView {
         rebuilders: vec![rebuilder_row()],
         newest: vec![entry_row()],
         coverage: Some(Coverage { total: 1, reproduced: 1, projects: vec![covered] }),
+        mirrors: vec![MirrorView {
+            url: text(),
+            state: MirrorState::Consistent,
+            asked: Some(1_700_000_000),
+            size: Some(7),
+            since: Some(1_700_000_000),
+            behind: Some(1),
+            reason: Some(text()),
+        }],
+        negatives: vec![NegativesView { size: 8, count: 1, note: text() }],
+        health: HealthView {
+            ready: false,
+            reason: Some(text()),
+            accepting: true,
+            unsealed: 1,
+            unrecorded: 2,
+            record_stopped: Some(text()),
+        },
     }
 }
 
@@ -261,20 +297,28 @@ fn the_public_record_is_as_its_schema_says() {
     hold("record", "PageOfRebuilders", &page(rebuilder_row()));
     hold("record", "PageOfDisagreements", &page(disagreement()));
     hold("record", "EntryView", &entry_view());
-    let release = ReleaseRow { version: text(), files: 2, reproduced: 1, groups: 1, counts: counts() };
-    let project =
-        ProjectView { project: text(), counts: counts(), releases: vec![release], entries: page(entry_row()) };
-    hold("record", "ProjectView", &project);
-    let release = ReleaseView {
-        project: text(),
+    let row = ReleaseRow {
         version: text(),
-        groups: vec![text()],
-        files: vec![file_row()],
+        files: 2,
+        reproduced: 1,
+        equivalent: 1,
+        groups: 1,
+        agree: true,
+        accused: false,
         counts: counts(),
     };
+    let project = ProjectView {
+        project: text(),
+        counts: counts(),
+        releases: vec![row.clone()],
+        more_releases: 1,
+        entries: page(entry_row()),
+    };
+    hold("record", "ProjectView", &project);
+    let release = ReleaseView { project: text(), row, groups: vec![text()], files: page(file_row()) };
     hold("record", "ReleaseView", &release);
     let threshold = Threshold { threshold: 1, accepted: false, reason: Some(text()) };
-    let file = FileView { row: file_row(), thresholds: vec![threshold], statements: vec![entry_view()], more: 3 };
+    let file = FileView { row: file_row(), thresholds: vec![threshold], statements: page(entry_view()), said: 3 };
     hold("record", "FileView", &file);
     let rebuilder = RebuilderView {
         row: rebuilder_row(),
@@ -283,6 +327,7 @@ fn the_public_record_is_as_its_schema_says() {
         certificate: Some(text()),
         entries: page(entry_row()),
         disagreements: vec![disagreement()],
+        more_disagreements: true,
     };
     hold("record", "RebuilderView", &rebuilder);
     let search = SearchAnswer {
@@ -312,6 +357,7 @@ fn lists_of_values_are_those_of_the_types() {
     let of = |all: Vec<Value>| -> BTreeSet<String> { all.iter().map(Value::to_string).collect() };
     let standings = [
         Standing::Reproduced,
+        Standing::NoVote,
         Standing::Equivalent,
         Standing::Abstained,
         Standing::Contradicted,
@@ -320,6 +366,26 @@ fn lists_of_values_are_those_of_the_types() {
         Standing::Other,
     ];
     assert_eq!(values("/$defs/Standing/enum"), of(standings.map(|one| json!(one)).into()));
+    let no_votes = [
+        NoVote::Network,
+        NoVote::Repeat,
+        NoVote::CustomRecipe,
+        NoVote::HiddenRecipe,
+        NoVote::RecipeNotInline,
+        NoVote::RecipeNotKnobs,
+        NoVote::RecipeImage,
+        NoVote::RecipeEnvironment,
+        NoVote::Sources,
+    ];
+    assert_eq!(values("/$defs/NoVote/enum"), of(no_votes.map(|one| json!(one)).into()));
+    let mirrors = [
+        MirrorState::Unknown,
+        MirrorState::Consistent,
+        MirrorState::Ahead,
+        MirrorState::Unreachable,
+        MirrorState::Fork,
+    ];
+    assert_eq!(values("/$defs/MirrorState/enum"), of(mirrors.map(|one| json!(one)).into()));
     let kinds = [DisagreementKind::SameInputs, DisagreementKind::ForeignCode, DisagreementKind::Withdrawn];
     assert_eq!(values("/$defs/Disagreement/properties/kind/enum"), of(kinds.map(|one| json!(one)).into()));
     let outcomes = [

@@ -13,7 +13,7 @@ use attest_core::{
     policy::{Policy, PolicyErrorKind},
     statement::{Dependency, DifferenceKind, Outcome, Predicate, Refusal, Statement, StatementError},
     verify::{Severity, Wanted, WantedName, verify},
-    votes::NotCounted,
+    votes::{Lack, NotCounted},
 };
 
 fn vote(name: &str) -> Signed {
@@ -173,7 +173,7 @@ fn a_recipe_that_nobody_can_get_makes_no_vote() {
     let verdict = judge(&Rules::new(), &[&vote("deb-1"), &hidden]);
     assert!(!verdict.is_accepted());
     let why = &verdict.findings().ignored[0].why;
-    assert!(matches!(why, NotCounted::HiddenRecipe(_)), "{why}");
+    assert!(matches!(why, NotCounted::Lacks(Lack::HiddenRecipe(_))), "{why}");
 }
 
 /// docs/TRUST.md 2.4: a key that is revoked now votes only below its `before`.

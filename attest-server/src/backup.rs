@@ -8,6 +8,10 @@
 //! | `log.key` | the secret key, mode 0600, unless it is kept elsewhere |
 //! | `log.id` | the log's name and public key; written last: without it there is no backup |
 //!
+//! Of a mirror it is `auditor.key` and `log.id` alone. A new mirror replicates the log, and gets a new key for its
+//! cosignatures, because the old one vouches for what only the old one remembers; but policies name the auditor, whose lists
+//! follow from the entries, so that key comes back.
+//!
 //! What was committed and not yet published is not in it. Nobody has got an answer for that.
 
 use std::{
@@ -23,6 +27,7 @@ use crate::{
     command::Outcome,
     config::BackupArgs,
     export::{Exported, Origin, OriginError, export, files::Form, judge, refuse_inside, undecided},
+    negatives::audit::KEY as AUDITOR,
     run::stop_signal,
     store::{
         durable,
@@ -33,13 +38,11 @@ use crate::{
 /// `attest-server backup`.
 pub(crate) async fn command(args: BackupArgs) -> anyhow::Result<Outcome> {
     let identity = Identity::load(&args.data)?;
-    ensure!(
-        identity.kind() == Kind::Log,
-        "{} holds a mirror, which needs no backup: a new one replicates the log",
-        args.data.display()
-    );
     refuse_inside(&args.to, &args.data)?;
     refuse_another(&args.to, &identity)?;
+    if identity.kind() == Kind::Mirror {
+        return auditor(&args, &identity);
+    }
     let stop = stop_signal()?;
     tokio::select! {
         outcome = backup(&args, &identity) => outcome,
@@ -53,8 +56,9 @@ fn refuse_another(to: &Path, identity: &Identity) -> anyhow::Result<()> {
         Ok(text) if text == identity.to_string() => Ok(()),
         Ok(_) => bail!("{} holds a backup of another log", to.display()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let known =
-                |name: &std::ffi::OsStr| ["log", "log.key", "log.id.tmp", "log.tmp"].iter().any(|one| name == *one);
+            let known = |name: &std::ffi::OsStr| {
+                ["log", "log.key", "auditor.key", "log.id.tmp", "log.tmp"].iter().any(|one| name == *one)
+            };
             let items = match fs::read_dir(to) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
                 items => items.with_context(|| format!("{} cannot be read", to.display()))?,
@@ -72,6 +76,22 @@ fn refuse_another(to: &Path, identity: &Identity) -> anyhow::Result<()> {
         }
         Err(error) => Err(error).with_context(|| format!("{} cannot be read", to.join("log.id").display())),
     }
+}
+
+/// A mirror's: the key that policies name.
+fn auditor(args: &BackupArgs, identity: &Identity) -> anyhow::Result<Outcome> {
+    ensure!(!args.without_key, "of a mirror the auditor's key is all that is kept: --without-key leaves nothing");
+    let secret =
+        fs::read(args.data.join(AUDITOR)).context("auditor.key cannot be read: the mirror makes it when it starts")?;
+    let to = &args.to;
+    let io = |path: PathBuf| move || format!("{} cannot be written", path.display());
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(to).with_context(io(to.clone()))?;
+    let (key, id) = (to.join(AUDITOR), to.join("log.id"));
+    durable::replace(&key, &secret, 0o600).with_context(io(key.clone()))?;
+    durable::replace(&id, identity.to_string().as_bytes(), 0o644).with_context(io(id.clone()))?;
+    durable::sync_dir(to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))?;
+    writeln!(io::stdout(), "{}: the auditor's secret key of a mirror", to.display())?;
+    Ok(Outcome::Done)
 }
 
 async fn backup(args: &BackupArgs, identity: &Identity) -> anyhow::Result<Outcome> {

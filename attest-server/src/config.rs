@@ -21,6 +21,7 @@
 //!
 //! [record]
 //! coverage = "projects.txt"          # whose share that is rebuilt the home page shows
+//! mirror = ["https://mirror.example.org"]    # whose state the page of the log shows
 //!
 //! [logging]
 //! log-format = "json"
@@ -131,6 +132,8 @@ pub struct RecordConfig {
     pub kept: bool,
     /// Names of projects of which it shows how many are rebuilt.
     pub coverage: Option<PathBuf>,
+    /// Base URLs of mirrors that it shows the state of.
+    pub mirrors: Vec<String>,
 }
 
 /// Whether a mirror stays.

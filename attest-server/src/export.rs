@@ -9,6 +9,7 @@
 
 pub(crate) mod copy;
 pub(crate) mod files;
+mod negatives;
 pub(crate) mod replicate;
 mod site;
 
@@ -31,6 +32,7 @@ use attest_core::{
 use self::{
     copy::{Copy, CopyError},
     files::{Files, Form},
+    negatives::Negatives,
     replicate::{Partial, ReplicateError, replicate},
 };
 use crate::{
@@ -198,6 +200,11 @@ pub(crate) async fn command(args: ExportArgs) -> anyhow::Result<Outcome> {
 }
 
 async fn once(args: &ExportArgs, log: Option<&VerifierKey>) -> anyhow::Result<Outcome> {
+    // Before the checkpoint, so that the list is not of more than the copy will have.
+    let listed = match &args.url {
+        Some(url) => Negatives::fetch(&Upstream::new(url, None)?).await,
+        None => Ok(None),
+    };
     let origin = match (&args.data, &args.url, log) {
         (Some(data), None, _) => Origin::data(data).await,
         (None, Some(url), Some(log)) => Origin::url(url, log.clone()).await,
@@ -212,7 +219,23 @@ async fn once(args: &ExportArgs, log: Option<&VerifierKey>) -> anyhow::Result<Ou
     let to = folder.display();
     match export(&origin, folder, args.bundles).await {
         Ok(Exported { from, to: size }) => {
-            writeln!(io::stdout(), "{to}: {size} entries, {} of them new", size.get() - from.get())?;
+            let log = origin.log.clone();
+            // The folder is free again for who makes the list of it.
+            drop(origin);
+            let listed = match &args.data {
+                Some(data) => Negatives::make(data).await,
+                None => listed,
+            };
+            let written = listed.and_then(|listed| listed.map(|listed| listed.write(folder, &log, size)).transpose());
+            let list = match written {
+                Ok(Some(())) => "with its list of negatives".to_owned(),
+                Ok(None) => "without a list of negatives".to_owned(),
+                Err(error) => {
+                    writeln!(io::stderr(), "warning: no new list of negatives: {}", chain(&error))?;
+                    "without a new list of negatives".to_owned()
+                }
+            };
+            writeln!(io::stdout(), "{to}: {size} entries, {} of them new, {list}", size.get() - from.get())?;
             Ok(Outcome::Done)
         }
         Err(error) => judge(error).with_context(|| format!("{to} is what it was before")),

@@ -42,6 +42,7 @@ use crate::{
     freeze,
     metrics::census,
     mirror::MirrorState,
+    mirrors::Mirrors,
     negatives::Editions,
     reader::Reader,
     rebuilders::live::LiveRebuilders,
@@ -72,6 +73,8 @@ pub struct Site {
     pub reader: Reader,
     /// What the published tree says, for people and tools; none where this server keeps no record.
     pub record: Option<Record>,
+    /// What is known of mirrors of the log.
+    pub mirrors: Mirrors,
     /// Lists of negatives.
     pub negatives: Arc<Editions>,
     /// Log or mirror.
@@ -171,10 +174,12 @@ async fn not_here(method: Method) -> Response {
 }
 
 fn within(site: &Arc<Site>, router: Router<Arc<Site>>) -> Router {
-    guarded(router.with_state(Arc::clone(site)), site.request_timeout)
+    let around = request::Around { limit: site.request_timeout, site: Some(Arc::clone(site)) };
+    router.with_state(Arc::clone(site)).layer(middleware::from_fn_with_state(around, request::around))
 }
 
 /// What every request gets, whatever is served: an id, the limits of its client, a time limit, a place in the metrics.
 pub(crate) fn guarded(router: Router, request_timeout: Duration) -> Router {
-    router.layer(middleware::from_fn_with_state(request_timeout, request::around))
+    let around = request::Around { limit: request_timeout, site: None };
+    router.layer(middleware::from_fn_with_state(around, request::around))
 }

@@ -39,6 +39,7 @@ pub mod logging;
 pub mod metrics;
 pub mod mirror;
 pub mod mirror_store;
+pub mod mirrors;
 pub mod negatives;
 pub mod quota;
 pub mod reader;

@@ -26,7 +26,7 @@ use std::{
 
 use anyhow::{Context as _, bail, ensure};
 use attest_core::{
-    note::{KeyName, KeyType, VerifierKey},
+    note::{KeyName, KeyType, SignerKey, VerifierKey},
     time::Timestamp,
 };
 use tokio::{sync::watch, task::JoinHandle};
@@ -41,9 +41,10 @@ use crate::{
     init,
     logging::chain,
     mirror_store::MirrorStore,
+    mirrors::{Mirrors, Own},
     negatives::{
         Editions, ListError,
-        audit::{Audited, Auditor},
+        audit::{self, Audited, Auditor},
     },
     quota::rebuilder::Quota,
     reader::Reader,
@@ -51,6 +52,7 @@ use crate::{
     record::{self, Record},
     run::{announce, bind, stop_signal},
     sequencer::Options,
+    store::durable,
     witnesses,
 };
 use follow::{FollowError, Follower, Round};
@@ -108,8 +110,12 @@ pub async fn run(config: MirrorConfig) -> anyhow::Result<Outcome> {
                 coverage,
                 floor: record::floor(Options::default().room),
             })?;
+            let mirrors = Mirrors::new(&config.record.mirrors, config.contact.as_deref())?;
+            let own = Own { reader: reader.clone(), log: log.clone(), data: config.data.clone(), clock: clock.clone() };
+            let watching = tokio::spawn(mirrors.clone().watch(own));
             let site = |state| Site {
                 reader,
+                mirrors,
                 negatives,
                 role: Role::Mirror { state, max_stale: config.max_stale },
                 origin: log.name().as_str().to_owned(),
@@ -123,6 +129,7 @@ pub async fn run(config: MirrorConfig) -> anyhow::Result<Outcome> {
                 record,
             };
             let outcome = serve(address, site, (follower, auditor), &config).await;
+            watching.abort();
             if let Some(reloading) = reloading {
                 reloading.abort();
             }
@@ -269,7 +276,7 @@ fn report(round: &Round) {
 /// Opens the mirror of `log` in `data`; the first time, makes it.
 fn open(data: &Path, log: &VerifierKey, name: Option<&str>, clock: &Clock) -> anyhow::Result<(MirrorStore, Reader)> {
     if !data.join("log.id").exists() {
-        create(data, log, name, clock)?;
+        create(data, log, name, clock, None)?;
     }
     let (store, reader) = MirrorStore::open(data, Options::default().room, clock.clone())?;
     ensure!(
@@ -282,7 +289,14 @@ fn open(data: &Path, log: &VerifierKey, name: Option<&str>, clock: &Clock) -> an
 }
 
 /// Makes the mirror beside its place and moves it there whole: if we crash in here, the next start begins anew.
-fn create(data: &Path, log: &VerifierKey, name: Option<&str>, clock: &Clock) -> anyhow::Result<()> {
+/// `auditor`: the key of its lists of negatives, where it is not a new one.
+pub(crate) fn create(
+    data: &Path,
+    log: &VerifierKey,
+    name: Option<&str>,
+    clock: &Clock,
+    auditor: Option<&SignerKey>,
+) -> anyhow::Result<()> {
     let name = match name {
         Some(name) => KeyName::new(name)?,
         // Cosigners of one log need names of their own (C2SP tlog-mirror).
@@ -296,6 +310,11 @@ fn create(data: &Path, log: &VerifierKey, name: Option<&str>, clock: &Clock) -> 
         _ => {}
     }
     let cosigner = init::init_mirror(&beside, log.clone(), name, clock.now())?;
+    if let Some(auditor) = auditor {
+        let secret = format!("{}\n", auditor.to_secret_string());
+        durable::write_secret(&beside.join(audit::KEY), secret.as_bytes())?;
+        durable::sync_dir(&beside)?;
+    }
     fs::rename(&beside, data)
         .with_context(|| format!("{} is not a mirror, and not a new or empty folder either", data.display()))?;
     let parent = fs::canonicalize(data)?;

@@ -82,6 +82,11 @@ impl Editions {
         kept.iter().find(|made| size.is_none_or(|size| size == made.size())).cloned()
     }
 
+    /// The editions that are kept, the newest first.
+    pub(crate) fn newest(&self, most: usize) -> Vec<Arc<Made>> {
+        self.kept.read().unwrap_or_else(PoisonError::into_inner).iter().take(most).cloned().collect()
+    }
+
     fn keep(&self, made: Made) {
         let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|known| known.size() != made.size());

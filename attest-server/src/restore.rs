@@ -36,7 +36,8 @@ use crate::{
     },
     freeze::{Cause, Frozen},
     fsck::Source,
-    init,
+    init, mirror,
+    negatives::audit,
     run::stop_signal,
     store::{
         Commit, Database as _, Head, StoredCheckpoint, durable,
@@ -50,6 +51,11 @@ use crate::{
 /// `attest-server restore`.
 pub(crate) async fn command(args: RestoreArgs) -> anyhow::Result<Outcome> {
     init::refuse_to_overwrite(&args.data)?;
+    if let Ok(mirror) = Identity::load(&args.from)
+        && mirror.kind() == Kind::Mirror
+    {
+        return auditor(&args, &mirror);
+    }
     let (identity, key) = Identity::read(&args.from, Kind::Log)
         .with_context(|| format!("{} is no backup with a secret key in it", args.from.display()))?;
     let copy = CopyFiles::open(&args.from.join("log"))?;
@@ -77,6 +83,23 @@ pub(crate) async fn command(args: RestoreArgs) -> anyhow::Result<Outcome> {
         },
         () = stop => bail!("interrupted: without a log.id, {} is no log; delete it", args.data.display()),
     }
+}
+
+/// A new mirror of the same log, with the auditor that policies name and a new key for its cosignatures.
+fn auditor(args: &RestoreArgs, identity: &Identity) -> anyhow::Result<Outcome> {
+    let path = args.from.join(audit::KEY);
+    let secret = fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let key: SignerKey =
+        secret.trim_end_matches('\n').parse().with_context(|| format!("{} is no secret key", path.display()))?;
+    mirror::create(&args.data, identity.log(), None, &Clock::system(), Some(&key))?;
+    writeln!(
+        io::stdout(),
+        "{}: a new mirror of {} with the auditor {}\nStart it with `attest-server mirror`: it replicates the log.",
+        args.data.display(),
+        identity.log().name(),
+        key.verifier()
+    )?;
+    Ok(Outcome::Done)
 }
 
 async fn restore(

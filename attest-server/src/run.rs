@@ -11,6 +11,7 @@ use crate::{
     config::RunConfig,
     freeze,
     http::{self, Listeners, Role, Site, health::Progress},
+    mirrors::{Mirrors, Own},
     negatives::{Editions, publish},
     rebuilders::live::LiveRebuilders,
     record::{self, Record},
@@ -60,10 +61,15 @@ async fn serve_log(
     })?;
     let reloading = tokio::spawn(rebuilders.watch()?);
     let negatives = Arc::new(Editions::new(reader.clone()));
+    let mirrors = Mirrors::new(&config.record.mirrors, None)?;
+    let own =
+        Own { reader: reader.clone(), log: identity.log().clone(), data: config.data.clone(), clock: clock.clone() };
+    let watching = tokio::spawn(mirrors.clone().watch(own));
     let signs = !freeze::may_be_old(&config.data);
     let listing = signs.then(|| tokio::spawn(publish::run(Arc::clone(&negatives), key, publish::INTERVAL)));
     let site = Arc::new(Site {
         reader,
+        mirrors,
         negatives,
         origin: identity.log().name().as_str().to_owned(),
         public_url: config.public_url,
@@ -91,6 +97,7 @@ async fn serve_log(
     };
     http::serve(&site, listeners, config.limits, until).await;
     reloading.abort();
+    watching.abort();
     if let Some(listing) = listing {
         listing.abort();
     }

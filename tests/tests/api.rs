@@ -239,9 +239,9 @@ fn every_view_is_read_by_the_types_that_clients_have() {
     let project: ProjectView = world.view("/api/v1/projects/described");
     assert_eq!(project.releases.len(), 2);
     let release: ReleaseView = world.view("/api/v1/projects/described/releases/1");
-    assert_eq!(release.files[0].sha256, world.subject.digest);
+    assert_eq!(release.files.items[0].sha256, world.subject.digest);
     let file: FileView = world.view(&format!("/api/v1/files/{}", world.subject.digest));
-    assert_eq!(file.statements.len(), 2);
+    assert_eq!(file.statements.items.len(), 2);
     let entry: EntryView = world.view("/api/v1/entries/0");
     assert_eq!(entry.row.index, 0);
     for id in world.rebuilders() {
@@ -252,6 +252,37 @@ fn every_view_is_read_by_the_types_that_clients_have() {
     assert_eq!(disagreements.items.len(), 2);
     let found: SearchAnswer = world.view("/api/v1/search?q=described");
     assert_eq!(found.projects[0].project, "described");
+}
+
+/// What pages, badges and lists say of a file is what a policy of all rebuilders says at each threshold.
+#[test]
+fn no_view_says_more_than_the_thresholds() {
+    let chronicle = Chronicle::new().unwrap();
+    chronicle.wait_for_the_record().unwrap();
+    let view = |path: &str| get(chronicle.log.url(), path).unwrap().expect(200).unwrap();
+    let (mut after, mut seen) = (String::new(), 0);
+    loop {
+        let page: Page<ProjectRow> = view(&format!("/api/v1/projects{after}")).json().unwrap();
+        for project in page.items {
+            let project: ProjectView = view(&format!("/api/v1/projects/{}", project.project)).json().unwrap();
+            for release in &project.releases {
+                let path = format!("/api/v1/projects/{}/releases/{}", project.project, release.version);
+                let release: ReleaseView = view(&path).json().unwrap();
+                for row in release.files.items {
+                    let file: FileView = view(&format!("/api/v1/files/{}", row.sha256)).json().unwrap();
+                    let accused = row.cells.iter().any(|cell| cell.standing.accuses());
+                    let met = file.thresholds.iter().filter(|one| one.accepted).count() as u64;
+                    assert_eq!(met, if accused { 0 } else { row.groups }, "{}: {:?}", row.file, file.thresholds);
+                    assert!(!accused || release.row.accused, "{}", row.file);
+                    assert_eq!(file.row.groups, row.groups);
+                    seen += 1;
+                }
+            }
+        }
+        let Some(next) = page.next else { break };
+        after = format!("?after={next}");
+    }
+    assert!(seen > 20, "{seen}");
 }
 
 #[test]

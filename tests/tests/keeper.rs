@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use attest_core::note::VerifierKey;
+use attest_core::{api::FoundNegatives, negatives::ShardId, note::VerifierKey, statement::Statement};
 use attest_tests::{
     command::{self, Outcome},
     forge::Forge,
@@ -766,5 +766,70 @@ fn ctrl_c_ends_a_check_at_once_and_leaves_nothing_behind() -> Result<()> {
     }
     ensure!(fs::read_dir(&scratch)?.next().is_none(), "something was left in the temporary folder");
     ensure!(!kept.scene.path("saved/log.id").exists());
+    Ok(())
+}
+
+/// docs/negatives.md: what a client needs of a static server to know that nothing was withheld.
+#[test]
+fn a_copy_has_the_list_of_negatives_that_its_log_signed() -> Result<()> {
+    let kept = Kept::new(3)?;
+    let log = kept.run()?;
+    let wheel = kept.forge.reproduced("listed", 1)?;
+    let subject = Statement::parse(wheel.payload())?.subject().clone();
+    let build = Forge::build_of(&subject.name);
+    let dissent = kept.forge.contradiction(subject.clone(), build, wheel.statement_id())?;
+    for envelope in [wheel, dissent] {
+        http::post(log.url(), "/api/v1/statements", http::ENVELOPE, envelope.to_bytes())?.expect(201)?;
+    }
+    for _ in 0..300 {
+        if http::get(log.url(), "/api/v1/negatives")?.json::<FoundNegatives>().is_ok_and(|found| of_size(&found, 5)) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let check = |copy: &str| -> Result<()> {
+        let read = |path: &str| fs::read(kept.scene.path(copy).join(path)).with_context(|| format!("{copy}: {path}"));
+        let found: FoundNegatives = serde_json::from_slice(&read("api/v1/negatives")?)?;
+        let mut opened = found.into_edition().context("no edition")?.open()?;
+        ensure!(opened.note().is_signed_by(&kept.vkey)? && opened.note().listing().head().size.get() == 5);
+        let shard = ShardId::of(&subject.digest);
+        opened.add(shard, &read(&format!("negatives/{}", opened.table().get(shard)))?)?;
+        ensure!(opened.about(&subject.digest).is_some_and(|records| records.len() == 1), "{copy} lists something else");
+        Ok(())
+    };
+    kept.export_from(log.url(), "copy")?.expect(0)?.expect_words("with its list of negatives")?;
+    check("copy")?;
+    ensure!(log.stop()?.success());
+    let export = ["export", "--data", "log", "--to", "still"];
+    command::run(&mut kept.server(&export))?.expect(0)?.expect_words("with its list of negatives")?;
+    check("still")
+}
+
+fn of_size(found: &FoundNegatives, size: u64) -> bool {
+    let edition = found.clone().into_edition().and_then(|edition| edition.open().ok());
+    edition.is_some_and(|opened| opened.note().listing().head().size.get() == size)
+}
+
+#[test]
+fn a_mirror_that_was_lost_comes_back_as_the_auditor_that_policies_name() -> Result<()> {
+    let kept = Kept::new(3)?;
+    let log = kept.run()?;
+    let vkey = kept.vkey.to_string();
+    let once = |data: &str| {
+        let flags = ["mirror", "--data", data, "--upstream", log.url(), "--vkey", &vkey, "--once"];
+        command::run(&mut kept.server(&flags))?.expect(0)
+    };
+    once("mirror")?;
+    let key = |data: &str| fs::read_to_string(kept.scene.path(data).join("auditor.key"));
+    let before = key("mirror")?;
+    command::run(&mut kept.server(&["backup", "--data", "mirror", "--to", "saved"]))?.expect(0)?;
+    ensure!(!kept.scene.path("saved/log.key").exists(), "the cosigner must not come back without what it remembers");
+    fs::remove_dir_all(kept.scene.path("mirror"))?;
+    let restore = ["restore", "--from", "saved", "--data", "again"];
+    command::run(&mut kept.server(&restore))?.expect(0)?.expect_words("auditor")?;
+    ensure!(key("again")? == before, "another auditor");
+    once("again")?;
+    ensure!(key("again")? == before, "another auditor");
+    command::run(&mut kept.server(&restore))?.expect(2)?.expect_words("holds a log already")?;
     Ok(())
 }

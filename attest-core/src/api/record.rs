@@ -12,8 +12,11 @@ mod project;
 mod rebuilder;
 
 pub use self::{
-    entry::{About, EntryRow, EntryView, PathStep, Side, Standing},
-    log::{CheckpointView, Coverage, CoveredProject, Day, LogRole, LogView, WitnessView},
+    entry::{About, EntryRow, EntryView, NoVote, PathStep, Side, Standing},
+    log::{
+        CheckpointView, Coverage, CoveredProject, Day, HealthView, LogRole, LogView, MirrorState, MirrorView,
+        NegativesView, WitnessView,
+    },
     project::{Agreement, Cell, FileRow, FileView, ProjectRow, ProjectView, ReleaseRow, ReleaseView, Threshold},
     rebuilder::{RebuilderRow, RebuilderView, SignedBy},
 };
@@ -24,11 +27,11 @@ use serde::{Deserialize, Serialize};
 pub const LOG: &str = "/api/v1/log";
 /// Names of projects, in order, from a name on: `?after={name}`; [`Page`] of [`ProjectRow`].
 pub const PROJECTS: &str = "/api/v1/projects";
-/// `/api/v1/files/{sha256}`: [`FileView`].
+/// `/api/v1/files/{sha256}?before={index}`: [`FileView`].
 pub const FILES: &str = "/api/v1/files";
 /// `/api/v1/entries?before={index}`: [`Page`] of [`EntryRow`]; `/api/v1/entries/{index}`: [`EntryView`].
 pub const ENTRIES: &str = "/api/v1/entries";
-/// [`Page`] of [`RebuilderRow`]; `/api/v1/rebuilders/{id}?before={index}`: [`RebuilderView`].
+/// By name: `?after={id}`; [`Page`] of [`RebuilderRow`]; `/api/v1/rebuilders/{id}?before={index}`: [`RebuilderView`].
 pub const REBUILDERS: &str = "/api/v1/rebuilders";
 /// `?before={index}`: [`Page`] of [`Disagreement`].
 pub const DISAGREEMENTS: &str = "/api/v1/disagreements";
@@ -53,14 +56,18 @@ pub struct Page<T> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Counts {
-    /// Bit for bit.
+    /// Bit for bit, as a vote has to be built.
     pub reproduced: u64,
+    /// Bit for bit, and no vote ([`Standing::NoVote`]).
+    pub no_votes: u64,
     /// But for a closed list of members.
     pub equivalent: u64,
     /// Could not: no vote and no stop.
     pub abstained: u64,
     /// Prove something against the file ([`Standing::accuses`]).
     pub contradicted: u64,
+    /// Were taken back, whatever they said.
+    pub withdrawn: u64,
     /// Take an earlier statement back.
     pub withdrawals: u64,
     /// No statements, or of nobody on the list of rebuilders.
@@ -92,7 +99,7 @@ pub enum DisagreementKind {
     Withdrawn,
 }
 
-/// What a text may mean. An exact match of one thing is the only element.
+/// What a text may mean, at most 20 of each kind. An exact match of one thing is the only element.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SearchAnswer {

@@ -1,16 +1,11 @@
 //! The rules that a single statement must meet to be a vote (docs/TRUST.md 3.1 to 3.6, 3.8 and 3.9).
-use super::{Counts, Ignored, NotCounted, SourceClass, Vote, ignored, inputs, origin_word};
+use super::{Counts, Ignored, NotCounted, Recipes, SourceClass, Vote, ignored, lack, origin_word};
 use crate::{
     envelope::StatementId,
     policy::{Party, Policy, Role, Rule, Status},
-    recipe::{Recipe, RecipeError},
-    statement::{Build, Method, Network, Origin, Predicate, RecipeKind, Sha256, Source, Subject},
+    statement::{Build, Method, Origin, Predicate, Source, Subject},
     verify::{Heard, Place, Standing, Wanted, WantedName},
 };
-use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
-
-/// docs/TRUST.md 3.3
-pub(super) const MIN_REPEAT: u32 = 2;
 
 pub(super) struct Question<'a> {
     pub(super) policy: &'a Policy,
@@ -19,29 +14,6 @@ pub(super) struct Question<'a> {
     /// Everything heard about the digest: withdrawals are among it.
     pub(super) heard: &'a [&'a Heard<'a>],
     pub(super) recipes: Recipes,
-}
-
-/// What recipes came to, by the digest of their text, which a statement is held to when it is read: rebuilders of one file
-/// mostly follow the same one, and reading it takes longer than checking a signature.
-#[derive(Debug)]
-pub(super) struct Recipes(RefCell<BTreeMap<Sha256, Result<Rc<Recipe>, RecipeError>>>);
-
-impl Recipes {
-    /// None was read yet.
-    pub(super) fn new() -> Self {
-        Self(RefCell::new(BTreeMap::new()))
-    }
-
-    /// A recipe that is knobs only.
-    fn knobs(&self, digest: Sha256, text: &str) -> Result<Rc<Recipe>, RecipeError> {
-        let mut known = self.0.borrow_mut();
-        let read = known.entry(digest).or_insert_with(|| {
-            let recipe = Recipe::parse(text)?;
-            recipe.knobs_only()?;
-            Ok(Rc::new(recipe))
-        });
-        read.clone()
-    }
 }
 
 /// A statement that is a vote if its place is good.
@@ -68,10 +40,8 @@ impl Question<'_> {
         let subject = heard.statement().subject();
         self.name(subject)?;
         rebuilder_id(build, party)?;
-        replayable(build)?;
-        self.recipe(build, subject)?;
+        let source = lack::source(build, subject, &self.recipes, |recipe| self.rule.accepts_recipe(recipe))?;
         self.accepted(build)?;
-        let source = source_class(build)?;
         self.repository(build, subject)?;
         if let Some(by) = self.withdrawal_of(heard, party) {
             return Err(NotCounted::Withdrawn { by });
@@ -119,19 +89,6 @@ impl Question<'_> {
                     found: found.to_owned(),
                 })
             }
-        }
-    }
-
-    /// docs/TRUST.md 3.3: retrievable, and knobs only or commands that the user has read.
-    fn recipe(&self, build: &Build, subject: &Subject) -> Result<(), NotCounted> {
-        let expected = build.recipe.digest.sha256;
-        if build.recipe.content.is_none() && build.recipe.download_location.is_none() {
-            return Err(NotCounted::HiddenRecipe(expected));
-        }
-        match build.recipe.kind {
-            RecipeKind::Inferred => inferred(build, subject, &self.recipes),
-            RecipeKind::Custom if self.rule.accepts_recipe(&expected) => Ok(()),
-            RecipeKind::Custom => Err(NotCounted::CustomRecipe(expected)),
         }
     }
 
@@ -259,83 +216,6 @@ fn rebuilder_id(build: &Build, party: &Party) -> Result<(), NotCounted> {
             line: party.line(),
         }),
         _ => Ok(()),
-    }
-}
-
-/// docs/TRUST.md 3.3: that a recipe is knobs only is shown by its text, and that the build followed it by all that the
-/// statement says a second time.
-fn inferred(build: &Build, subject: &Subject, recipes: &Recipes) -> Result<(), NotCounted> {
-    if let Some(image) = build.environment.container_image {
-        return Err(NotCounted::RecipeImage(image.sha256));
-    }
-    let Some(text) = &build.recipe.content else {
-        return Err(NotCounted::RecipeNotInline(build.recipe.digest.sha256));
-    };
-    let recipe = recipes.knobs(build.recipe.digest.sha256, text).map_err(NotCounted::RecipeNotKnobs)?;
-    match disagreement(&recipe, build, subject) {
-        Some(knob) => Err(NotCounted::RecipeEnvironment { knob }),
-        None => Ok(()),
-    }
-}
-
-/// What a statement says otherwise than the recipe in it.
-fn disagreement(recipe: &Recipe, build: &Build, subject: &Subject) -> Option<String> {
-    let environment = &build.environment;
-    let variables = recipe.all_variables();
-    let mut names = variables.keys().chain(environment.variables.keys());
-    let other = names.find(|name| variables.get(*name) != environment.variables.get(*name));
-    if let Some(name) = other {
-        return Some(format!("variable {name}"));
-    }
-    let knob = if recipe.check_builds(&subject.name).is_err() {
-        // A recipe of another file, which may well give that one: whoever replays this vote builds something else.
-        "file name"
-    } else if environment.build_path != recipe.build_path() {
-        "build path"
-    } else if recipe.python.is_some_and(|python| !python.is_release(&environment.python.version)) {
-        "Python"
-    } else if environment.umask != String::from(recipe.files.umask) {
-        "umask"
-    } else if environment.clock != recipe.time.clock {
-        "clock"
-    } else if (build.method == Method::Replayed) != recipe.container.is_some() {
-        // docs/TRUST.md 3.4: who accepts EXACT alone must not get what was set afterwards, and what was set must be said.
-        "method"
-    } else {
-        return inputs::unmet(recipe, &build.resolved_dependencies);
-    };
-    Some(knob.to_owned())
-}
-
-/// docs/TRUST.md 3.3: whoever repeats the build without a network gets the same.
-fn replayable(build: &Build) -> Result<(), NotCounted> {
-    match build.environment.network {
-        Network::None => {}
-        Network::FetchOnly => {
-            return Err(NotCounted::Network { found: "FETCH_ONLY" });
-        }
-        Network::Open => return Err(NotCounted::Network { found: "OPEN" }),
-    }
-    if build.repeat < MIN_REPEAT {
-        return Err(NotCounted::Repeat { found: build.repeat });
-    }
-    Ok(())
-}
-
-/// docs/TRUST.md 3.7: one source, or nobody could say what the vote agrees with.
-fn source_class(build: &Build) -> Result<SourceClass, NotCounted> {
-    let mut classes = build.source.iter().filter_map(|source| match (build.origin, source) {
-        (Origin::Git, Source::Git { digest, tree_sha256, .. }) => {
-            Some(SourceClass::Commit { commit: digest.git_commit.clone(), tree: *tree_sha256 })
-        }
-        (Origin::Sdist, Source::Sdist { digest, .. }) => Some(SourceClass::Sdist(digest.sha256)),
-        _ => None,
-    });
-    match (classes.next(), classes.count()) {
-        (Some(class), 0) => Ok(class),
-        (first, others) => {
-            Err(NotCounted::Sources { origin: origin_word(build.origin), found: usize::from(first.is_some()) + others })
-        }
     }
 }
 

@@ -4,7 +4,6 @@ use attest_core::{
     artifact::{ProjectName, Version},
     merkle::LeafIndex,
     policy::GroupName,
-    statement::Build,
     verify::{Place, Verdict, Wanted, WantedName, verify},
     votes::{Counts, NotCounted, SourceClass},
 };

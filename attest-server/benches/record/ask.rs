@@ -51,12 +51,13 @@ pub(crate) fn measure(site: &Site, any: Anywhere, asked: u64) -> Result<()> {
     each("log", asked, |_| Ok(views::log(site).map(|_| true)?))?;
     each("projects", asked, |n| Ok(views::projects(site, Some(project(n)?.as_str()))?.items.len() < 99))?;
     each("project", asked, |n| Ok(views::project(site, &project(n)?, None)?.is_some()))?;
-    each("release", asked, |n| Ok(views::release(site, &project(n)?, &any.wheel(n).version)?.is_some()))?;
-    each("file", asked, |n| Ok(views::file(site, any.wheel(n).digest)?.is_some()))?;
+    each("release", asked, |n| Ok(views::release(site, &project(n)?, &any.wheel(n).version, None)?.is_some()))?;
+    each("file", asked, |n| Ok(views::file(site, any.wheel(n).digest, None)?.is_some()))?;
     each("entries", asked, |n| Ok(!views::entries(site, below(n))?.items.is_empty()))?;
     each("entry", asked, |n| Ok(views::entry(site, LeafIndex::new(any.entry(n)))?.is_some()))?;
-    each("rebuilders", asked, |_| Ok(!views::rebuilders(site)?.items.is_empty()))?;
-    let ids: Vec<_> = views::rebuilders(site)?.items.into_iter().map(|row| row.id).collect();
+    each("rebuilders", asked, |_| Ok(views::rebuilders(site, None)?.is_some()))?;
+    let ids: Vec<_> =
+        views::rebuilders(site, None)?.into_iter().flat_map(|page| page.items).map(|row| row.id).collect();
     each("rebuilder", asked, |n| {
         Ok(views::rebuilder(site, &ids[usize::try_from(n)? % ids.len()], below(n))?.is_some())
     })?;

@@ -19,6 +19,7 @@ use attest_server::{
     freeze,
     http::{Role, Site, health::Progress},
     mirror::MirrorState,
+    mirrors::Mirrors,
     negatives::Editions,
     reader::{Published, Reader},
     rebuilders::Rebuilders,
@@ -97,6 +98,7 @@ impl Log {
         Site {
             reader: self.reader.clone(),
             record: Some(record),
+            mirrors: Mirrors::default(),
             negatives: Arc::new(Editions::new(self.reader.clone())),
             role: Role::Mirror { state: watch::channel(MirrorState::Current).1, max_stale: Duration::from_secs(60) },
             data: dir.to_owned(),

@@ -12,7 +12,7 @@ pub struct PublicUrl(String);
 /// Not the URL of a site.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "expected an http or https URL without user, query and fragment, such as https://log.example.org/, found {found:?}"
+    "expected an http or https URL without user, query, fragment and apostrophe, such as https://log.example.org/, found {found:?}"
 )]
 pub struct PublicUrlError {
     found: String,
@@ -35,6 +35,8 @@ impl FromStr for PublicUrl {
                 && url.fragment().is_none()
                 && url.username().is_empty()
                 && url.password().is_none()
+                // It stands in commands that people copy, between quotation marks.
+                && !url.as_str().contains('\'')
         };
         let url = Url::parse(text).ok().filter(plain).ok_or_else(|| PublicUrlError { found: text.to_owned() })?;
         Ok(Self(format!("{}/", url.as_str().trim_end_matches('/'))))
@@ -60,9 +62,16 @@ mod tests {
         ] {
             assert_eq!(text.parse::<PublicUrl>().unwrap().join("entry/5/"), joined);
         }
-        for text in
-            ["", "log.example.org", "javascript:alert(1)", "https://a@b/", "https://b/?q", "https://b/#f", "ftp://b/"]
-        {
+        for text in [
+            "",
+            "log.example.org",
+            "javascript:alert(1)",
+            "https://a@b/",
+            "https://b/?q",
+            "https://b/#f",
+            "ftp://b/",
+            "https://b/it's",
+        ] {
             assert_eq!(text.parse::<PublicUrl>(), Err(PublicUrlError { found: text.to_owned() }));
         }
     }

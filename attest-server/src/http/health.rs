@@ -109,6 +109,9 @@ pub(crate) fn look(site: &Site) -> Look {
         // Ready for all that it is there for now; who balances load must not take it away.
         return Look { code: StatusCode::OK, status: Status::Frozen, reason: Some(frozen.to_string()) };
     }
+    if let Some(reason) = site.mirrors.alarm() {
+        return Look { code: StatusCode::SERVICE_UNAVAILABLE, status: Status::Alarm, reason: Some(reason) };
+    }
     match &site.role {
         Role::Mirror { .. } if published.note.is_empty() => Look::down("nothing is replicated yet".to_owned()),
         Role::Log { sequencer, .. } => {

@@ -70,15 +70,19 @@ pub(super) async fn release(ask: Ask) -> Result<Response, Problem> {
     let version = expect("version", Form::Version, ask.segment(0), |text| {
         form::segment(text).as_deref().and_then(form::version).map(str::to_owned)
     })?;
+    let after = ask.query("after").map(|text| expect("after", Form::Index, text, form::index)).transpose()?;
+    let after = after.map(LeafIndex::get);
     if name.as_str() != text {
         return Ok(ask.elsewhere(format!("../../{name}/releases/{version}")));
     }
-    ask.answer("no statement here is about this release", move |site| views::release(site, &name, &version)).await
+    ask.answer("no statement here is about this release", move |site| views::release(site, &name, &version, after))
+        .await
 }
 
 pub(super) async fn file(ask: Ask) -> Result<Response, Problem> {
     let sha256: ArtifactDigest = expect("sha256", Form::Digest, ask.segment(0), form::digest)?;
-    ask.answer("no statement here is about this file", move |site| views::file(site, sha256)).await
+    let before = ask.before()?;
+    ask.answer("no statement here is about this file", move |site| views::file(site, sha256, before)).await
 }
 
 pub(super) async fn entries(ask: Ask) -> Result<Response, Problem> {
@@ -92,7 +96,9 @@ pub(super) async fn entry(ask: Ask) -> Result<Response, Problem> {
 }
 
 pub(super) async fn rebuilders(ask: Ask) -> Result<Response, Problem> {
-    ask.found(views::rebuilders).await
+    let id = |text| form::rebuilder_id(text).map(str::to_owned);
+    let after = ask.query("after").map(|text| expect("after", Form::RebuilderId, text, id)).transpose()?;
+    ask.answer("this server lists no such rebuilder", move |site| views::rebuilders(site, after.as_deref())).await
 }
 
 pub(super) async fn rebuilder(ask: Ask) -> Result<Response, Problem> {

@@ -28,9 +28,9 @@ use axum::{
 };
 
 use super::{Problem, Site, not_here, read};
-pub(super) use asked::Static;
+pub(super) use answer::told;
+pub(super) use asked::{Asked, Static};
 
-use asked::Asked;
 use wrong::Wrong;
 
 pub(super) fn routes() -> Router<Arc<Site>> {

@@ -252,6 +252,11 @@ impl Problem {
         }
     }
 
+    /// Nothing is wrong: the log of the server says once that the record is made, and not again for each request.
+    const fn is_expected(&self) -> bool {
+        matches!(self, Self::View(ViewError::NotYet))
+    }
+
     fn header(&self) -> Option<(HeaderName, HeaderValue)> {
         let wait = match self {
             Self::MethodNotAllowed { allow } => return Some((header::ALLOW, HeaderValue::from_static(allow))),
@@ -335,6 +340,10 @@ impl From<ChargeError> for Problem {
     }
 }
 
+/// Of an answer: that it is an error is no trouble of the server.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Expected;
+
 /// An error on its way out: what surrounds every request adds the request's id and writes the body.
 #[derive(Clone, Debug)]
 pub(super) struct Unfinished(api::Problem);
@@ -342,7 +351,7 @@ pub(super) struct Unfinished(api::Problem);
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = self.status();
-        if status.is_server_error() {
+        if status.is_server_error() && !self.is_expected() {
             // The cause is for the operator; the client gets the sentence.
             tracing::warn!(%status, "{}", chain(&self));
         }
@@ -367,9 +376,17 @@ impl IntoResponse for Problem {
         if let Some((name, value)) = self.header() {
             headers.insert(name, value);
         }
+        if self.is_expected() {
+            response.extensions_mut().insert(Expected);
+        }
         response.extensions_mut().insert(Unfinished(body));
         response
     }
+}
+
+/// What an error says, for who shows it in another form.
+pub(super) fn told(response: &mut Response) -> Option<api::Problem> {
+    response.extensions_mut().remove().map(|Unfinished(problem)| problem)
 }
 
 /// Writes the body of an error; passes every other response on.

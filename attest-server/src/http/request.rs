@@ -13,14 +13,18 @@ use attest_core::api::{self, record};
 use axum::{
     body::{Body, Bytes, HttpBody as _},
     extract::{Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Uri, header},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
 use hyper::body::Frame;
 use tracing::Instrument as _;
 
-use super::{Problem, problem};
+use super::{
+    Problem, Site,
+    pages::{self, Asked},
+    problem::{self, Expected},
+};
 use crate::{
     metrics::{Endpoint, instruments},
     quota::{
@@ -61,15 +65,23 @@ fn is_plain(id: &str) -> bool {
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
 }
 
+/// What the middleware knows.
+#[derive(Clone, Debug)]
+pub(super) struct Around {
+    pub(super) limit: Duration,
+    /// Whose pages say it to a browser, where there are pages.
+    pub(super) site: Option<Arc<Site>>,
+}
+
 /// Middleware around all handlers.
-pub(super) async fn around(State(limit): State<Duration>, request: Request, next: Next) -> Response {
+pub(super) async fn around(State(around): State<Around>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let RequestId(id) = RequestId::of(request.headers());
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let endpoint = endpoint(uri.path());
     let span = tracing::error_span!("request", id);
     let answer = async {
-        let response = answer(limit, request, next, endpoint, started).await;
+        let response = answer(&around, request, next, endpoint, started).await;
         let (took, status) = (started.elapsed(), response.status().as_u16());
         instruments().http.answered(endpoint, status, took);
         if endpoint == Endpoint::Statements && response.status().is_success() {
@@ -77,7 +89,7 @@ pub(super) async fn around(State(limit): State<Duration>, request: Request, next
         }
         // The path is put together only where it is logged.
         let milliseconds = milliseconds(took);
-        if status >= 500 {
+        if status >= 500 && response.extensions().get::<Expected>().is_none() {
             tracing::warn!(%method, path = loggable(uri.path()), status, milliseconds, "answered");
         } else {
             tracing::debug!(%method, path = loggable(uri.path()), status, milliseconds, "answered");
@@ -93,17 +105,22 @@ pub(super) async fn around(State(limit): State<Duration>, request: Request, next
     response
 }
 
-async fn answer(limit: Duration, request: Request, next: Next, endpoint: Endpoint, started: Instant) -> Response {
+async fn answer(around: &Around, request: Request, next: Next, endpoint: Endpoint, started: Instant) -> Response {
+    let asked = around.site.as_ref().map(|site| (Arc::clone(site), Asked::of(&request)));
+    let refuse = |problem: Problem| match &asked {
+        Some((site, asked)) => pages::told(site, asked, problem.into_response()),
+        None => problem.into_response(),
+    };
     // In flight until the answer is there. Only requests without a connection, in tests, have no visitor.
     let _presence =
         match request.extensions().get::<Visitor>().map(|visitor| visitor.enter(&request, endpoint, started)) {
-            Some(Err(too_many)) => return Problem::TooManyRequests(too_many).into_response(),
+            Some(Err(too_many)) => return refuse(Problem::TooManyRequests(too_many)),
             Some(Ok(presence)) => presence,
             None => None,
         };
-    tokio::time::timeout(limit, next.run(request))
-        .await
-        .unwrap_or_else(|_| Problem::Timeout { seconds: limit.as_secs() }.into_response())
+    let limit = around.limit;
+    let answered = tokio::time::timeout(limit, next.run(request)).await;
+    answered.unwrap_or_else(|_| refuse(Problem::Timeout { seconds: limit.as_secs() }))
 }
 
 /// Who is at the other end of a connection, and what is known of it.
@@ -125,14 +142,29 @@ impl Visitor {
         let Some(client) = self.doors.proxies.request(self.peer, request.headers()) else {
             return Ok(None);
         };
-        let access = match endpoint {
-            Endpoint::Statements => Access::Submit,
-            Endpoint::Lookup => Access::Lookup,
-            // Up to 8 MiB of shards, put together for this one answer.
-            _ if request.uri().path() == api::NEGATIVES && request.uri().query().is_some() => Access::Lookup,
-            _ => Access::Read,
-        };
+        let access = access(endpoint, request.uri());
         self.doors.addresses.request(client, access, Moment::of(now)).map(Some)
+    }
+}
+
+/// By what an answer costs: reads of the store, proofs, and drawing.
+fn access(endpoint: Endpoint, uri: &Uri) -> Access {
+    /// Entries with their proofs, or several searches.
+    const EXPENSIVE: [&str; 6] = ["/file/", "/entry/", "/search", record::FILES, record::ENTRIES, record::SEARCH];
+    /// Some queries.
+    const PAGES: [&str; 6] = ["/project", "/entries", "/rebuilder", "/disagreements", "/log", "/feed.atom"];
+    let path = uri.path();
+    match endpoint {
+        Endpoint::Statements => Access::Submit,
+        Endpoint::Lookup => Access::Lookup,
+        // Up to 8 MiB of shards, put together for this one answer.
+        _ if path == api::NEGATIVES && uri.query().is_some() => Access::Lookup,
+        // A list is one indexed query; each of its entries is not.
+        _ if path == record::ENTRIES => Access::View,
+        _ if EXPENSIVE.iter().any(|costly| path.starts_with(costly)) => Access::Lookup,
+        Endpoint::Record => Access::View,
+        _ if path == "/" || PAGES.iter().any(|page| path.starts_with(page)) => Access::View,
+        _ => Access::Read,
     }
 }
 
@@ -215,5 +247,47 @@ async fn frame(body: &mut Body) -> Option<Result<Bytes, axum::Error>> {
             Ok(Err(_trailers)) => {}
             Err(error) => return Some(Err(error)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::StatusCode;
+
+    use super::*;
+    use crate::http::views::ViewError;
+
+    #[test]
+    fn a_page_costs_what_its_twin_of_the_api_costs_and_proofs_cost_most() {
+        let cost = |path: &str| {
+            let uri: Uri = path.parse().unwrap();
+            access(endpoint(uri.path()), &uri)
+        };
+        for (page, twin, access) in [
+            ("/file/00/", "/api/v1/files/00", Access::Lookup),
+            ("/file/00/before/7/", "/api/v1/files/00?before=7", Access::Lookup),
+            ("/entry/7/", "/api/v1/entries/7", Access::Lookup),
+            ("/search/?q=six", "/api/v1/search?q=six", Access::Lookup),
+            ("/project/six/", "/api/v1/projects/six", Access::View),
+            ("/entries/before/7/", "/api/v1/entries?before=7", Access::View),
+            ("/disagreements/", "/api/v1/disagreements", Access::View),
+            ("/log/", "/api/v1/log", Access::View),
+            ("/", "/rebuilders/", Access::View),
+            ("/entry/7/pae", "/entry/7/", Access::Lookup),
+            ("/checkpoint", "/tile/0/000", Access::Read),
+            ("/style.css", "/icon.svg", Access::Read),
+        ] {
+            assert_eq!((cost(page), cost(twin)), (access, access), "{page} {twin}");
+        }
+    }
+
+    /// While it is filled, every request would write a line about nothing that an operator could mend.
+    #[test]
+    fn that_the_record_is_being_made_is_an_answer_and_no_trouble() {
+        let response = Problem::View(ViewError::NotYet).into_response();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(response.headers().contains_key(header::RETRY_AFTER));
+        assert!(response.extensions().get::<Expected>().is_some());
+        assert!(Problem::Interrupted.into_response().extensions().get::<Expected>().is_none());
     }
 }

@@ -11,9 +11,10 @@ use std::sync::Arc;
 use attest_core::{
     api::record::{
         Disagreement, EntryRow, EntryView, FileView, LogView, MAX_QUERY, PAGE, Page, ProjectRow, ProjectView,
-        RebuilderRow, RebuilderView, ReleaseView, SearchAnswer,
+        RebuilderRow, RebuilderView, ReleaseRow, ReleaseView, SearchAnswer,
     },
-    artifact::{ArtifactDigest, ProjectName},
+    artifact::{ArtifactDigest, ProjectName, Version},
+    envelope::StatementId,
     merkle::LeafIndex,
 };
 
@@ -93,39 +94,51 @@ pub fn project(site: &Site, project: &ProjectName, before: Option<LeafIndex>) ->
         let Some(counts) = moment.project(name)? else {
             return Ok(None);
         };
+        let (releases, more_releases) = moment.releases(name)?;
         Ok(Some(ProjectView {
             project: name.to_owned(),
             counts,
-            releases: moment.releases(name)?,
+            releases,
+            more_releases,
             entries: moment.entries(Which::Project(name), before)?,
         }))
     })
 }
 
-/// One release.
-pub fn release(site: &Site, project: &ProjectName, version: &str) -> Answer<Option<ReleaseView>> {
-    ask(site, |moment| moment.release(project.as_str(), version))
+/// One release, and a part of its files.
+pub fn release(site: &Site, project: &ProjectName, version: &str, after: Option<u64>) -> Answer<Option<ReleaseView>> {
+    ask(site, |moment| moment.release(project.as_str(), version, after))
 }
 
-/// One file. Bytes that are there under several names are shown under the one that most groups reproduced; what is said
-/// about them is all there, whatever the name.
-pub fn file(site: &Site, sha256: ArtifactDigest) -> Answer<Option<FileView>> {
+/// One release at a glance, however its version is spelled; without one, the newest of the project.
+pub fn glance(site: &Site, project: &ProjectName, version: Option<&Version>) -> Answer<Option<ReleaseRow>> {
+    ask(site, |moment| match version {
+        Some(version) => moment.release_like(project.as_str(), version),
+        None => Ok(moment.releases(project.as_str())?.0.into_iter().next()),
+    })
+}
+
+/// One file, and what is said about it below an index. Bytes that are there under several names are shown under the one
+/// that most groups reproduced; what is said about them is all there, whatever the name.
+pub fn file(site: &Site, sha256: ArtifactDigest, before: Option<LeafIndex>) -> Answer<Option<FileView>> {
     ask(site, |moment| {
         let Some(row) = moment.files_of(sha256)?.into_iter().next() else {
             return Ok(None);
         };
         let published = site.reader.published();
         let said = moment.said_about(sha256)?;
-        let is_weighed = said <= WEIGHED as u64;
-        let rows = moment.newest(Which::File(sha256), None, if is_weighed { WEIGHED } else { PAGE })?;
-        let mut proven = entry::proven(moment, &published, rows)?;
+        // Thresholds are of the file and not of a page, and weighing takes the proof of everything that is weighed.
+        let is_weighed = before.is_none() && said <= WEIGHED as u64;
+        let rows = moment.newest(Which::File(sha256), before, if is_weighed { WEIGHED } else { PAGE + 1 })?;
+        let next = (rows.len() > PAGE).then(|| rows[PAGE - 1].index.to_string());
+        let shown = if is_weighed { rows.len() } else { PAGE };
+        let mut proven = entry::proven(moment, &published, rows.into_iter().take(shown).collect())?;
         let policies = site.record.as_ref().filter(|_| is_weighed).map(Record::policies).unwrap_or_default();
         let asked = (published.note.as_str(), site.clock.now());
         let thresholds = threshold::thresholds(&policies, asked, &row, &proven);
         proven.truncate(PAGE);
-        let more = said.saturating_sub(proven.len() as u64);
-        let statements = proven.into_iter().map(|proven| entry::view(&published, proven));
-        Ok(Some(FileView { row, thresholds, statements: statements.collect::<Result<_, _>>()?, more }))
+        let items = proven.into_iter().map(|proven| entry::view(&published, proven)).collect::<Result<_, _>>()?;
+        Ok(Some(FileView { row, thresholds, statements: Page { items, next }, said }))
     })
 }
 
@@ -146,12 +159,20 @@ pub fn entry(site: &Site, index: LeafIndex) -> Answer<Option<EntryView>> {
     })
 }
 
-/// Everybody on the list, by name.
-pub fn rebuilders(site: &Site) -> Answer<Page<RebuilderRow>> {
-    ask(site, |moment| {
-        let items = moment.rebuilders()?.into_iter().map(|listed| listed.row).collect();
-        Ok(Page { items, next: None })
-    })
+/// The newest entries that prove a contradiction of this statement.
+pub fn contradicting(site: &Site, statement: StatementId, limit: usize) -> Answer<Vec<EntryRow>> {
+    ask(site, |moment| moment.contradicting(statement, limit))
+}
+
+/// The list of rebuilders by name, after the one of that id; `None` where it is not listed.
+pub fn rebuilders(site: &Site, after: Option<&str>) -> Answer<Option<Page<RebuilderRow>>> {
+    ask(site, |moment| moment.rebuilders_after(after))
+}
+
+/// The groups on the list, by name.
+#[expect(clippy::redundant_closure_for_method_calls, reason = "a method is of one lifetime of the moment")]
+pub fn groups(site: &Site) -> Answer<Vec<String>> {
+    ask(site, |moment| moment.groups())
 }
 
 /// One rebuilder, by the id of its key.
@@ -160,13 +181,15 @@ pub fn rebuilder(site: &Site, id: &str, before: Option<LeafIndex>) -> Answer<Opt
         let Some(listed) = moment.rebuilders()?.into_iter().find(|listed| listed.row.id == id) else {
             return Ok(None);
         };
+        let (disagreements, more_disagreements) = moment.disagreements_of(id)?;
         Ok(Some(RebuilderView {
             row: listed.row,
             url: listed.url,
             contact: listed.contact,
             certificate: listed.certificate,
             entries: moment.entries(Which::Rebuilder(id), before)?,
-            disagreements: moment.disagreements_of(id)?,
+            disagreements,
+            more_disagreements,
         }))
     })
 }

@@ -221,9 +221,12 @@ impl Shared {
     }
 }
 
+/// Name of the file with the secret key in a mirror's folder.
+pub(crate) const KEY: &str = "auditor.key";
+
 /// The secret key in `DIR/auditor.key`; the first time, makes it.
 fn key(data: &Path, cosigner: &VerifierKey) -> anyhow::Result<SignerKey> {
-    let path = data.join("auditor.key");
+    let path = data.join(KEY);
     let read = |path: &Path| -> anyhow::Result<Option<SignerKey>> {
         match fs::read_to_string(path) {
             Ok(text) => Ok(Some(SignerKey::from_str(text.trim_end_matches('\n')).context("not a secret key")?)),

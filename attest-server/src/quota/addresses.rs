@@ -36,8 +36,10 @@ pub struct AddressLimits {
 /// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// A checkpoint, a tile, a bundle, a page.
+    /// A checkpoint, a tile, a bundle.
     Read,
+    /// A page, or an answer of the record: some queries.
+    View,
     /// A search with proofs: many reads of the store.
     Lookup,
     /// A statement to check and log.
@@ -103,6 +105,7 @@ impl Access {
     const fn cost(self) -> u32 {
         match self {
             Self::Read | Self::Submit => 1,
+            Self::View => 5,
             Self::Lookup => 20,
         }
     }
@@ -137,7 +140,7 @@ impl Addresses {
             return Err(TooMany { limit: AddressLimit::InFlight, wait: Duration::ZERO });
         }
         let (bucket, rate, limit) = match access {
-            Access::Read | Access::Lookup => (&mut usage.reads, self.limits.reads, AddressLimit::Reads),
+            Access::Read | Access::View | Access::Lookup => (&mut usage.reads, self.limits.reads, AddressLimit::Reads),
             Access::Submit => (&mut usage.submissions, self.limits.submissions, AddressLimit::Submissions),
         };
         *bucket = rate.take(*bucket, now, access.cost()).map_err(|wait| TooMany { limit, wait })?;

@@ -8,6 +8,7 @@ use attest_core::{
     api::record::Standing,
     merkle::{LeafIndex, TreeHead, TreeSize},
     tile::{Entry, root_from_tiles},
+    votes::Recipes,
 };
 use rusqlite::Connection;
 
@@ -19,7 +20,7 @@ use super::{
     number,
     parties::{Difference, Parties},
     schema, settle,
-    tally::{Changes, Of},
+    tally::{Changes, Column, Of},
 };
 use crate::{
     reader::{ReadError, Reader},
@@ -34,6 +35,7 @@ pub(super) struct Book {
     connection: Connection,
     names: Names,
     parties: Parties,
+    recipes: Recipes,
     covered: TreeHead,
 }
 
@@ -42,6 +44,7 @@ pub(super) struct Batch<'a> {
     pub(super) connection: &'a Connection,
     pub(super) reader: &'a Reader,
     pub(super) parties: &'a mut Parties,
+    pub(super) recipes: &'a Recipes,
     names: &'a mut Names,
     pub(super) changes: Changes,
     /// Digests of files of which something was said.
@@ -60,7 +63,8 @@ impl Book {
         if covered.size > reader.published().head.size || head(reader, covered.size)? != covered {
             return Ok(None);
         }
-        Ok(Some(Self { connection, names: Names::default(), parties: Parties::default(), covered }))
+        let (names, parties, recipes) = (Names::default(), Parties::default(), Recipes::new());
+        Ok(Some(Self { connection, names, parties, recipes, covered }))
     }
 
     /// The entries that are in it.
@@ -118,6 +122,7 @@ impl Book {
             connection: &transaction,
             reader,
             parties: &mut self.parties,
+            recipes: &self.recipes,
             names: &mut self.names,
             changes: Changes::default(),
             digests: BTreeSet::new(),
@@ -144,12 +149,12 @@ pub(super) struct Counted {
 
 impl Batch<'_> {
     fn insert(&mut self, index: u64, entry: &[u8]) -> Result<(), RecordError> {
-        let Some(facts) = Facts::of_entry(entry) else {
+        let Some(facts) = Facts::of_entry(entry, self.recipes) else {
             let mut insert =
                 self.connection.prepare_cached("INSERT INTO entry (idx, says, standing) VALUES (?1, ?2, ?3)")?;
             let says = Says::Nothing;
             insert.execute((number(index), says.code(), says.standing().code()))?;
-            self.changes.add(Of::Everything, says.standing(), 1);
+            self.changes.add(Of::Everything, Column::of(says.standing(), None), 1);
             return Ok(());
         };
         let connection = self.connection;
@@ -162,9 +167,9 @@ impl Batch<'_> {
         let (inputs, output) = facts.result().unzip();
         let time = facts.time().map(number);
         let mut insert = connection.prepare_cached(
-            "INSERT INTO entry (idx, says, standing, party, author, project, file, statement, outcome, origin, method,
-                                source, time, inputs, output, names)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+            "INSERT INTO entry (idx, says, standing, party, author, project, file, statement, lack, outcome, origin,
+                                method, source, time, inputs, output, names)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
         )?;
         insert.execute(rusqlite::params![
             number(index),
@@ -175,6 +180,7 @@ impl Batch<'_> {
             place.project,
             place.file,
             facts.id.as_bytes(),
+            facts.lack.map(Coded::code),
             facts.outcome().map(Coded::code),
             facts.origin().map(Coded::code),
             facts.method().map(Coded::code),
@@ -186,7 +192,7 @@ impl Batch<'_> {
         ])?;
         let Place { project, release, .. } = place;
         let counted = Counted { project: Some(project), release: Some(release), party, time };
-        self.count(counted, standing, 1);
+        self.count(counted, Column::of(standing, None), 1);
         self.digests.insert(*facts.statement.subject().digest.as_bytes());
         if party.is_some() {
             self.inputs.extend(inputs);
@@ -196,12 +202,12 @@ impl Batch<'_> {
     }
 
     /// Counts an entry in all that it belongs to; with -1, not any more.
-    pub(super) fn count(&mut self, entry: Counted, standing: Standing, by: i64) {
-        self.changes.add(Of::Everything, standing, by);
+    pub(super) fn count(&mut self, entry: Counted, column: Column, by: i64) {
+        self.changes.add(Of::Everything, column, by);
         let day = entry.time.map(|time| Of::Day(time.div_euclid(number(DAY))));
         let of = [entry.project.map(Of::Project), entry.release.map(Of::Release), entry.party.map(Of::Party), day];
         for of in of.into_iter().flatten() {
-            self.changes.add(of, standing, by);
+            self.changes.add(of, column, by);
         }
     }
 
@@ -210,7 +216,7 @@ impl Batch<'_> {
         self.each(Some(party), |batch, index, _, counted, old| {
             let nobody = Says::Nothing.standing();
             batch.count(counted, old, -1);
-            batch.count(Counted { party: None, ..counted }, nobody, 1);
+            batch.count(Counted { party: None, ..counted }, Column::of(nobody, None), 1);
             batch.set_party(index, None, nobody)
         })?;
         for column in ["party", "other_party"] {
@@ -234,11 +240,12 @@ impl Batch<'_> {
     fn attribute(&mut self) -> Result<(), RecordError> {
         self.each(None, |batch, index, says, counted, old| {
             let entry = batch.reader.entry(LeafIndex::new(u64::try_from(index).unwrap_or_default()))?;
-            let Some(party) = Facts::of_entry(&entry).and_then(|facts| batch.parties.signer(&facts)) else {
+            let Some(party) = Facts::of_entry(&entry, batch.recipes).and_then(|facts| batch.parties.signer(&facts))
+            else {
                 return Ok(());
             };
             batch.count(counted, old, -1);
-            batch.count(Counted { party: Some(party), ..counted }, says.standing(), 1);
+            batch.count(Counted { party: Some(party), ..counted }, Column::of(says.standing(), None), 1);
             batch.set_party(index, Some(party), says.standing())?;
             settle::accuse(batch.connection, index, says, Some(party))
         })
@@ -254,30 +261,30 @@ impl Batch<'_> {
     fn each(
         &mut self,
         party: Option<i64>,
-        mut work: impl FnMut(&mut Self, i64, Says, Counted, Standing) -> Result<(), RecordError>,
+        mut work: impl FnMut(&mut Self, i64, Says, Counted, Column) -> Result<(), RecordError>,
     ) -> Result<(), RecordError> {
         const AT_ONCE: usize = 4_096;
         let mut from = -1;
         loop {
             let mut query = self.connection.prepare_cached(
-                "SELECT e.idx, e.says, e.standing, e.project, f.release, e.time, f.sha256, e.inputs
+                "SELECT e.idx, e.says, e.standing, e.project, f.release, e.time, f.sha256, e.inputs, e.withdrawn_by
                  FROM entry e JOIN file f ON f.id = e.file WHERE e.party IS ?1 AND e.idx > ?2 ORDER BY e.idx LIMIT ?3",
             )?;
             let rows = query.query_map((party, from, number(AT_ONCE as u64)), |row| {
                 let counted = Counted { project: row.get(3)?, release: row.get(4)?, party, time: row.get(5)? };
-                let words: (i64, i64) = (row.get(1)?, row.get(2)?);
+                let words: (i64, i64, Option<i64>) = (row.get(1)?, row.get(2)?, row.get(8)?);
                 let touched: ([u8; 32], Option<i64>) = (row.get(6)?, row.get(7)?);
                 Ok((row.get::<_, i64>(0)?, words, counted, touched))
             })?;
             let rows = rows.collect::<Result<Vec<_>, _>>()?;
-            for (index, (says, standing), counted, (digest, inputs)) in &rows {
+            for (index, (says, standing, withdrawn_by), counted, (digest, inputs)) in &rows {
                 let damaged = RecordError::Damaged { what: "a row of an entry" };
                 let (Some(says), Some(standing)) = (Says::of_code(*says), Coded::of_code(*standing)) else {
                     return Err(damaged);
                 };
                 self.digests.insert(*digest);
                 self.inputs.extend(inputs);
-                work(self, *index, says, *counted, standing)?;
+                work(self, *index, says, *counted, Column::of(standing, *withdrawn_by))?;
             }
             match rows.last() {
                 Some((last, ..)) if rows.len() == AT_ONCE => from = *last,

@@ -1,7 +1,7 @@
 //! The numbers that stand for the words of statements in the tables.
 
 use attest_core::{
-    api::record::{DisagreementKind, Standing},
+    api::record::{DisagreementKind, NoVote, Standing},
     statement::{Method, Origin, Outcome},
 };
 
@@ -28,6 +28,21 @@ impl Coded for Standing {
         Self::Contradicted,
         Self::ForeignCode,
         Self::Withdrawal,
+        Self::NoVote,
+    ];
+}
+
+impl Coded for NoVote {
+    const ALL: &'static [Self] = &[
+        Self::Network,
+        Self::Repeat,
+        Self::CustomRecipe,
+        Self::HiddenRecipe,
+        Self::RecipeNotInline,
+        Self::RecipeNotKnobs,
+        Self::RecipeImage,
+        Self::RecipeEnvironment,
+        Self::Sources,
     ];
 }
 

@@ -1,11 +1,13 @@
 //! What the record keeps of an entry: taken from its bytes alone, whoever signed it.
 
 use attest_core::{
-    api::record::Standing,
+    api::record::{NoVote, Standing},
+    artifact::ArtifactDigest,
     dissent,
     envelope::{Envelope, StatementId},
     statement::{Build, Method, Origin, Outcome, Predicate, Source, Statement},
     time::Timestamp,
+    votes::{self, Recipes},
 };
 
 use super::codes::Coded;
@@ -25,6 +27,8 @@ pub(super) enum Says {
     Contradicts,
     ForeignCode,
     Withdraws,
+    /// Reproduced it, in a way that is no vote ([`Facts::lack`]).
+    NoVote,
 }
 
 impl Coded for Says {
@@ -36,13 +40,14 @@ impl Coded for Says {
         Self::Contradicts,
         Self::ForeignCode,
         Self::Withdraws,
+        Self::NoVote,
     ];
 }
 
 impl Says {
     /// Whether it speaks for the file.
     pub(super) const fn claims(self) -> bool {
-        matches!(self, Self::Reproduced | Self::Equivalent)
+        matches!(self, Self::Reproduced | Self::NoVote | Self::Equivalent)
     }
 
     /// What it comes to by itself, where a listed rebuilder signed it.
@@ -50,6 +55,7 @@ impl Says {
         match self {
             Self::Nothing => Standing::Other,
             Self::Reproduced => Standing::Reproduced,
+            Self::NoVote => Standing::NoVote,
             Self::Equivalent => Standing::Equivalent,
             Self::Abstains | Self::Contradicts => Standing::Abstained,
             Self::ForeignCode => Standing::ForeignCode,
@@ -65,18 +71,22 @@ pub(super) struct Facts {
     pub(super) envelope: Envelope,
     pub(super) id: StatementId,
     pub(super) statement: Statement,
+    /// What it lacks to be a vote, if it claims anything.
+    pub(super) lack: Option<NoVote>,
 }
 
 impl Facts {
     /// `None` for what is no statement: it counts as one of the others, and is never a failure.
-    pub(super) fn of_entry(entry: &[u8]) -> Option<Self> {
+    pub(super) fn of_entry(entry: &[u8], recipes: &Recipes) -> Option<Self> {
         let envelope = Envelope::parse(entry).ok()?;
         let statement = Statement::parse(envelope.payload()).ok()?;
-        Some(Self { id: envelope.statement_id(), envelope, statement })
+        let lack = votes::lack(&statement, recipes).as_ref().map(NoVote::from);
+        Some(Self { id: envelope.statement_id(), envelope, statement, lack })
     }
 
     pub(super) fn says(&self) -> Says {
         match self.statement.predicate() {
+            Predicate::Reproduced(_) if self.lack.is_some() => Says::NoVote,
             Predicate::Reproduced(_) => Says::Reproduced,
             Predicate::Equivalent { .. } => Says::Equivalent,
             Predicate::Withdrawn(_) => Says::Withdraws,
@@ -128,7 +138,9 @@ impl Facts {
     pub(super) fn source(&self) -> Option<SourceDigest> {
         let build = self.build()?;
         build.source.iter().find_map(|source| match (build.origin, source) {
-            (Origin::Git, Source::Git { digest, .. }) => SourceDigest::commit(&digest.git_commit),
+            (Origin::Git, Source::Git { digest, tree_sha256, .. }) => {
+                SourceDigest::commit(&digest.git_commit, tree_sha256)
+            }
             (Origin::Sdist, Source::Sdist { digest, .. }) => Some(SourceDigest::Sdist(*digest.sha256.as_bytes())),
             _ => None,
         })
@@ -146,18 +158,28 @@ impl Facts {
     }
 }
 
+/// Bytes of the digest of a tree.
+const TREE: usize = 32;
+
 /// What a file was built from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum SourceDigest {
-    /// 20 bytes (SHA-1) or 32.
+    /// 20 bytes (SHA-1) or 32, and the SHA-256 of the tree: a SHA-1 alone can be made to name two (docs/TRUST.md 3.6).
     Commit(Vec<u8>),
     Sdist([u8; 32]),
 }
 
 impl SourceDigest {
-    fn commit(hex: &str) -> Option<Self> {
+    fn commit(hex: &str, tree: &ArtifactDigest) -> Option<Self> {
         let pairs = hex.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
-        Some(Self::Commit(pairs.collect::<Option<_>>()?))
+        let mut bytes: Vec<u8> = pairs.collect::<Option<_>>()?;
+        bytes.extend(tree.as_bytes());
+        Some(Self::Commit(bytes))
+    }
+
+    /// Of the bytes of a stored commit, those that git names it by.
+    pub(super) fn commit_of(stored: &[u8]) -> &[u8] {
+        &stored[..stored.len().saturating_sub(TREE)]
     }
 
     pub(super) const fn kind(&self) -> i64 {

@@ -53,7 +53,10 @@ impl Names {
         let file = match found.optional()? {
             Some(id) => id,
             None => connection
-                .prepare_cached("INSERT INTO file (release, prefix, sha256, name, groups) VALUES (?1, ?2, ?3, ?4, 0)")?
+                .prepare_cached(
+                    "INSERT INTO file (release, prefix, sha256, name, groups, equivalent, apart, accused)
+                     VALUES (?1, ?2, ?3, ?4, 0, 0, 0, 0)",
+                )?
                 .insert((release, prefix(digest), digest, name))?,
         };
         Ok(Place { project, release, file })

@@ -3,7 +3,7 @@
 //! | table | a row for each | bytes |
 //! |---|---|---|
 //! | `entry` | entry of the log, by its index | about 220 with all else in the file |
-//! | `file`, `release`, `project` | file (name and digest), version as spelled, project | about 130 for a file |
+//! | `file`, `release`, `project` | file (name and digest), version as spelled, project | about 190 for a file |
 //! | `source` | commit or sdist that something was built from | about 70 |
 //! | `author` | text that statements call their rebuilder by | few |
 //! | `party` | rebuilder on the list | few |
@@ -22,7 +22,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 use super::RecordError;
 
 /// Of the tables and of what is written into them: another one is no record of this program.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 /// "attr": what `file` and other programs know the file by.
 const APPLICATION: i64 = 0x6174_7472;
 /// Pages that the writer keeps, in KiB.
@@ -45,9 +45,11 @@ CREATE TABLE release (
 ) STRICT;
 CREATE TABLE file (
     id INTEGER PRIMARY KEY, release INTEGER NOT NULL, prefix INTEGER NOT NULL, sha256 BLOB NOT NULL,
-    name TEXT NOT NULL, groups INTEGER NOT NULL
+    name TEXT NOT NULL,
+    groups INTEGER NOT NULL, equivalent INTEGER NOT NULL, apart INTEGER NOT NULL, accused INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX file_of_release ON file (release, groups);
+CREATE INDEX file_of_release ON file (release, groups, equivalent, apart, accused);
+CREATE INDEX file_of_name ON file (release, name);
 CREATE INDEX file_of_digest ON file (prefix);
 CREATE TABLE source (
     id INTEGER PRIMARY KEY, prefix INTEGER NOT NULL, kind INTEGER NOT NULL, digest BLOB NOT NULL
@@ -57,18 +59,19 @@ CREATE TABLE entry (
     idx INTEGER PRIMARY KEY,
     says INTEGER NOT NULL, standing INTEGER NOT NULL,
     party INTEGER, author INTEGER, project INTEGER, file INTEGER, statement BLOB,
-    outcome INTEGER, origin INTEGER, method INTEGER, source INTEGER, time INTEGER,
+    lack INTEGER, outcome INTEGER, origin INTEGER, method INTEGER, source INTEGER, time INTEGER,
     inputs INTEGER, output INTEGER, names BLOB, withdrawn_by INTEGER
 ) STRICT;
 CREATE INDEX entry_of_party ON entry (party);
 CREATE INDEX entry_of_project ON entry (project) WHERE project IS NOT NULL;
 CREATE INDEX entry_of_file ON entry (file) WHERE file IS NOT NULL;
 CREATE INDEX entry_of_source ON entry (source) WHERE source IS NOT NULL;
+CREATE INDEX entry_of_named ON entry (names) WHERE names IS NOT NULL;
 CREATE INDEX entry_of_inputs ON entry (inputs) WHERE inputs IS NOT NULL;
 CREATE TABLE tally (
     kind INTEGER, id INTEGER,
-    reproduced INTEGER NOT NULL, equivalent INTEGER NOT NULL, abstained INTEGER NOT NULL,
-    contradicted INTEGER NOT NULL, withdrawals INTEGER NOT NULL, others INTEGER NOT NULL,
+    reproduced INTEGER NOT NULL, no_votes INTEGER NOT NULL, equivalent INTEGER NOT NULL, abstained INTEGER NOT NULL,
+    contradicted INTEGER NOT NULL, withdrawn INTEGER NOT NULL, withdrawals INTEGER NOT NULL, others INTEGER NOT NULL,
     PRIMARY KEY (kind, id)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE disagreement (

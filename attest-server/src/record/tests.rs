@@ -2,9 +2,10 @@ mod thread;
 pub(super) mod world;
 
 use attest_core::{
-    api::record::{DisagreementKind, Standing},
+    api::record::{DisagreementKind, FileRow, NoVote, Standing},
     artifact::ArtifactDigest,
     merkle::LeafIndex,
+    statement::Network,
     time::Timestamp,
 };
 
@@ -39,6 +40,7 @@ fn history() -> Vec<Vec<u8>> {
         Saying { id: Some("https://r1.example".to_owned()), ..one.clone() }.reproduced(8),
         Saying { time: "9999-01-01T00:00:00Z".to_owned(), ..Saying::of("zope.interface-1-py3-none-any.whl") }
             .reproduced(1),
+        Saying { network: Network::Open, ..Saying::of(ONE) }.reproduced(1),
     ]
 }
 
@@ -64,7 +66,7 @@ fn however_the_entries_were_divided_into_transactions_the_tables_are_the_same() 
 
 #[test]
 fn what_every_statement_comes_to() {
-    use Standing::{Abstained, Contradicted, ForeignCode, Other, Reproduced, Withdrawal};
+    use Standing::{Abstained, Contradicted, ForeignCode, NoVote, Other, Reproduced, Withdrawal};
     let world = World::of(&history());
     drop(world.follow(&list(&LISTED), 2));
     let expected = [
@@ -82,10 +84,11 @@ fn what_every_statement_comes_to() {
         Withdrawal,
         Other,
         Reproduced,
+        NoVote,
     ];
     assert_eq!(standings(&world), expected);
     let counts = world.ask(|moment| moment.counts().unwrap());
-    assert_eq!((counts.reproduced, counts.contradicted, counts.others), (5, 2, 4));
+    assert_eq!((counts.reproduced, counts.contradicted, counts.withdrawn, counts.others), (4, 1, 2, 4));
     // Taken back by another key of the group, before it was logged; the accusation by a later entry.
     let rows = world.ask(|moment| moment.newest(Which::All, None, 100).unwrap());
     let taken: Vec<_> = rows.iter().filter_map(|row| Some((row.index, row.withdrawn_by?))).collect();
@@ -103,6 +106,8 @@ fn disagreements_are_found_whichever_comes_first() {
     assert_eq!(
         found,
         [
+            // A build with an open network claims a result, too.
+            (SameInputs, 14, Some(10)),
             (Withdrawn, 11, Some(4)),
             (ForeignCode, 10, None),
             (SameInputs, 10, Some(1)),
@@ -201,7 +206,7 @@ fn a_day_that_has_not_come_is_not_charted() {
     let last = days.last().unwrap();
     assert_eq!(Timestamp::from_secs(last.start).to_string(), "2026-11-10T00:00:00Z");
     assert!(days.windows(2).all(|pair| pair[1].start - pair[0].start == 86_400));
-    assert_eq!(last.counts.reproduced, 4);
+    assert_eq!((last.counts.reproduced, last.counts.no_votes, last.counts.withdrawn), (3, 1, 2));
 }
 
 #[test]
@@ -249,6 +254,143 @@ fn a_project_is_not_accused_any_more_once_what_spoke_against_it_was_taken_back()
     assert!(!accused(&world));
 }
 
+fn file(world: &World, saying: &Saying) -> FileRow {
+    world.ask(|moment| moment.files_of(saying.digest).unwrap().remove(0))
+}
+
+#[test]
+fn what_is_no_vote_says_why_and_counts_for_nothing() {
+    let one = Saying::of(ONE);
+    let open = Saying { network: Network::Open, ..one.clone() };
+    let hasty = Saying { repeat: 1, ..one.clone() };
+    let mut world = World::of(&[open.reproduced(1), hasty.reproduced(2)]);
+    let mut book = world.follow(&list(&LISTED), 10);
+    let row = file(&world, &one);
+    let cells: Vec<_> = row.cells.iter().map(|cell| (cell.standing, cell.entry.no_vote)).collect();
+    assert_eq!(cells, [(Standing::NoVote, Some(NoVote::Network)), (Standing::NoVote, Some(NoVote::Repeat))]);
+    assert_eq!((row.groups, row.agreement.sdists.len()), (0, 0));
+    let release = |world: &World| {
+        world.ask(|moment| moment.releases("six").unwrap().0.into_iter().find(|row| row.version == "1.0").unwrap())
+    };
+    let row = release(&world);
+    assert_eq!((row.reproduced, row.groups, row.counts.reproduced, row.counts.no_votes), (0, 0, 0, 2));
+    let six = ProjectName::new("six").unwrap();
+    assert_eq!(world.ask(|moment| moment.covered_project(&six).unwrap().groups), 0);
+    // The same groups vote: then they count, and what was no vote is still shown as what it is.
+    world.log(&[one.reproduced(1), one.reproduced(2)]);
+    world.catch_up(&mut book, 10, 4);
+    let row = release(&world);
+    assert_eq!((row.reproduced, row.groups, row.counts.reproduced, row.counts.no_votes), (1, 2, 2, 2));
+    assert!(file(&world, &one).cells.iter().all(|cell| cell.standing == Standing::Reproduced));
+}
+
+#[test]
+fn a_no_vote_can_be_contradicted_and_taken_back_like_any_claim() {
+    let open = Saying { network: Network::Open, ..Saying::of(ONE) };
+    let claim = open.reproduced(1);
+    let accusation = Saying::of(ONE).different(2, "other", Some(&claim));
+    let world = World::of(&[claim.clone(), accusation, open.withdrawn(1, &claim)]);
+    drop(world.follow(&list(&LISTED), 1));
+    assert_eq!(standings(&world)[1], Standing::Contradicted);
+    assert_eq!(world.ask(|moment| moment.entry(LeafIndex::new(0)).unwrap().unwrap().withdrawn_by), Some(2));
+}
+
+#[test]
+fn groups_are_counted_for_one_source_and_neither_two_faced_nor_accusing_ones() {
+    let sdist = Saying::of(ONE);
+    let git = Saying { git: true, ..sdist.clone() };
+    let listed = list(&[(1, "a"), (2, "b"), (3, "c"), (4, "d")]);
+    let groups = |entries: &[Vec<u8>]| {
+        let world = World::of(entries);
+        drop(world.follow(&listed, 2));
+        let row = file(&world, &sdist);
+        (row.groups, row.agreement.agree)
+    };
+    assert_eq!(groups(&[sdist.reproduced(1), sdist.reproduced(2), git.reproduced(3)]), (2, false));
+    assert_eq!(groups(&[sdist.reproduced(1), git.reproduced(1), sdist.reproduced(2)]), (1, false));
+    assert_eq!(groups(&[sdist.reproduced(1), sdist.reproduced(2), sdist.foreign_code(2)]), (1, true));
+    let accusation = sdist.foreign_code(2);
+    let taken_back = sdist.withdrawn(2, &accusation);
+    assert_eq!(groups(&[sdist.reproduced(1), sdist.reproduced(2), accusation, taken_back]), (2, true));
+}
+
+#[test]
+fn a_release_of_more_files_than_a_page_is_cut_nowhere() {
+    let file = |n: usize| format!("six-1.0-{n}-py3-none-any.whl");
+    let mut entries: Vec<_> = (0..130).map(|n| Saying::of(&file(n)).reproduced(1)).collect();
+    // One name may have many digests.
+    entries.extend((0..60).map(|n| Saying { digest: ArtifactDigest::of(&[n]), ..Saying::of(&file(7)) }.reproduced(1)));
+    let world = World::of(&entries);
+    drop(world.follow(&list(&LISTED), 100));
+    world.ask(|moment| {
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let view = moment.release("six", "1.0", after).unwrap().unwrap();
+            assert_eq!((view.row.files, view.row.reproduced), (190, 190));
+            seen.extend(view.files.items.into_iter().map(|file| (file.file, file.sha256)));
+            let Some(next) = view.files.next else { break };
+            after = Some(next.parse().unwrap());
+        }
+        assert_eq!(seen.len(), 190);
+        assert!(seen.windows(2).all(|pair| pair[0].0 <= pair[1].0));
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen.len(), 190);
+    });
+}
+
+#[test]
+fn a_list_of_rebuilders_that_is_longer_than_a_page_goes_on() {
+    let many: Vec<(u8, &str)> = (1..=120).map(|seed| (seed, "g")).collect();
+    let world = World::of(&[]);
+    drop(world.follow(&list(&many), 10));
+    world.ask(|moment| {
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let page = moment.rebuilders_after(after.as_deref()).unwrap().unwrap();
+            seen.extend(page.items.into_iter().map(|row| row.name));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen.len(), 120);
+        assert!(moment.rebuilders_after(Some("0000000000000000")).unwrap().is_none());
+    });
+}
+
+#[test]
+fn a_version_is_found_under_another_spelling() {
+    let world = World::of(&[Saying::of("six-1.0-py3-none-any.whl").reproduced(1)]);
+    drop(world.follow(&list(&LISTED), 10));
+    let like = |text: &str| {
+        let version = attest_core::artifact::Version::new(text).unwrap();
+        world.ask(|moment| moment.release_like("six", &version).unwrap().map(|row| row.version))
+    };
+    assert_eq!((like("1.0"), like("1.0.0"), like("1.1")), (Some("1.0".to_owned()), Some("1.0".to_owned()), None));
+}
+
+#[test]
+fn what_was_judged_is_not_read_again_for_every_further_word_about_the_file() {
+    let one = Saying::of(ONE);
+    let named = one.reproduced(9);
+    let accusation = |n: u32| {
+        let time = format!("2026-11-10T12:{:02}:{:02}Z", n / 60, n % 60);
+        Saying { time, ..one.clone() }.different(2, "other", Some(&named))
+    };
+    let mut entries: Vec<_> = std::iter::once(named.clone()).chain((0..200).map(accusation)).collect();
+    let world = World::of(&entries);
+    let mut book = world.follow(&list(&LISTED), 50);
+    assert!(standings(&world)[1..].iter().all(|standing| *standing == Standing::Abstained));
+    // From here on, whoever reads an accusation again finds that it is none.
+    let more = Saying { recipe: 3, ..one.clone() }.reproduced(1);
+    entries[1..].fill(b"unreadable".to_vec());
+    entries.push(more.clone());
+    let unreadable = World::of(&entries);
+    book.add(&unreadable.reader(), &[attest_core::tile::Entry::new(more).unwrap()]).unwrap();
+    assert_eq!(world.ask(|moment| moment.said_about(one.digest).unwrap()), 202);
+}
+
 #[test]
 fn a_thousand_versions_are_in_their_order_and_pages_leave_nothing_out() {
     let entries: Vec<_> =
@@ -256,7 +398,7 @@ fn a_thousand_versions_are_in_their_order_and_pages_leave_nothing_out() {
     let world = World::of(&entries);
     drop(world.follow(&list(&LISTED), 300));
     world.ask(|moment| {
-        let releases = moment.releases("six").unwrap();
+        let releases = moment.releases("six").unwrap().0;
         let expected: Vec<_> = (0..1_000).rev().map(|n| format!("1.{n}")).collect();
         assert_eq!(releases.iter().map(|release| release.version.clone()).collect::<Vec<_>>(), expected);
         let (mut seen, mut below) = (0, None);

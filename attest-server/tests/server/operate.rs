@@ -155,6 +155,37 @@ fn an_address_is_limited_and_another_one_behind_the_same_proxy_is_not() {
 }
 
 #[test]
+fn what_costs_more_is_refused_sooner_to_a_browser_by_a_page_and_to_tools_by_a_problem() {
+    let alice = Rebuilder::new("alice", 1);
+    let log = Log::start(&[&alice], &["--trusted-proxy", "127.0.0.0/8", "--address-reads", "10"]);
+    let ask = |client: &str, path: &str, accept: &str| {
+        request(Method::GET, &format!("{}{path}", log.server.url()), |request| {
+            request.header("x-forwarded-for", client).header("accept", accept)
+        })
+    };
+    until("there are pages", || ask("127.0.0.1", "/log/", "text/html").status == StatusCode::OK);
+    let until_refused = |client: &str, path: &str, accept: &str| {
+        let answers = (0..1_000).map(|_| ask(client, path, accept));
+        let mut answered = 0;
+        let refused = answers.into_iter().find(|answer| {
+            answered += 1;
+            answer.status == StatusCode::TOO_MANY_REQUESTS
+        });
+        (answered, refused.expect("a refusal"))
+    };
+    let (searches, page) = until_refused("192.0.2.1", "/search/?q=nothing", "text/html");
+    let (lists, _) = until_refused("192.0.2.2", "/projects/", "text/html");
+    assert!(searches < lists && searches < 20, "{searches} searches and {lists} lists");
+    assert_eq!(page.header(&CONTENT_TYPE), "text/html; charset=utf-8");
+    assert!(page.text().contains("<h1>Too fast</h1>"), "{}", page.text());
+    assert!(page.header(&RETRY_AFTER).parse::<u64>().is_ok());
+    let (_, problem) = until_refused("192.0.2.3", "/api/v1/search?q=nothing", "text/html");
+    assert_eq!(problem.header(&CONTENT_TYPE), "application/problem+json");
+    let (_, problem) = until_refused("192.0.2.4", "/search/?q=nothing", "*/*");
+    assert_eq!(problem.header(&CONTENT_TYPE), "application/problem+json");
+}
+
+#[test]
 fn nobody_but_a_trusted_proxy_is_believed_about_addresses() {
     let alice = Rebuilder::new("alice", 1);
     // This machine itself is not limited, whatever it claims.

@@ -8,14 +8,17 @@ use crate::{
     artifact::ArtifactDigest,
     envelope::StatementId,
     statement::{Method, Origin, Outcome},
+    votes::Lack,
 };
 
 /// What an entry comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Standing {
-    /// Bit for bit the same.
+    /// Bit for bit the same, and a vote by itself: which policies count it is theirs to say (docs/TRUST.md 3).
     Reproduced,
+    /// Bit for bit the same, but not built as a vote has to be: [`EntryRow::no_vote`] says what it lacks.
+    NoVote,
     /// The same but for a closed list of members.
     Equivalent,
     /// Could not reproduce it: no vote, and never a stop (docs/TRUST.md 4.1).
@@ -37,6 +40,46 @@ impl Standing {
     }
 }
 
+/// What a claim lacks by itself to be a vote (docs/TRUST.md 3.3 and 3.5): [`crate::votes::Lack`] without what was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NoVote {
+    /// The network was open, or was while requirements were fetched.
+    Network,
+    /// It was not built twice.
+    Repeat,
+    /// The recipe has commands, images or patches of its own: it votes where a policy lists it, and nowhere else.
+    CustomRecipe,
+    /// The recipe is nowhere to be had.
+    HiddenRecipe,
+    /// The recipe is said to be knobs only, and its text is not there to show it.
+    RecipeNotInline,
+    /// The recipe is said to be knobs only, and its text is more.
+    RecipeNotKnobs,
+    /// The recipe is said to be knobs only, and the build ran in an image.
+    RecipeImage,
+    /// The build was not as the recipe says.
+    RecipeEnvironment,
+    /// It does not name one source.
+    Sources,
+}
+
+impl From<&Lack> for NoVote {
+    fn from(lack: &Lack) -> Self {
+        match lack {
+            Lack::Network { .. } => Self::Network,
+            Lack::Repeat { .. } => Self::Repeat,
+            Lack::CustomRecipe(_) => Self::CustomRecipe,
+            Lack::HiddenRecipe(_) => Self::HiddenRecipe,
+            Lack::RecipeNotInline(_) => Self::RecipeNotInline,
+            Lack::RecipeNotKnobs(_) => Self::RecipeNotKnobs,
+            Lack::RecipeImage(_) => Self::RecipeImage,
+            Lack::RecipeEnvironment { .. } => Self::RecipeEnvironment,
+            Lack::Sources { .. } => Self::Sources,
+        }
+    }
+}
+
 /// One entry in a list. What the statement says is in its words: nothing of it was checked but the signature.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -50,6 +93,9 @@ pub struct EntryRow {
     /// Set for every statement, whoever signed it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub about: Option<About>,
+    /// Of a claim that is no vote under any policy that does not name it: why. Whoever signed it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub no_vote: Option<NoVote>,
     /// Why it was not reproduced.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub outcome: Option<Outcome>,

@@ -32,13 +32,92 @@ pub struct LogView {
     pub files: u64,
     /// The last 90 days on which statements say they were made, without gaps, oldest first.
     pub days: Vec<Day>,
-    /// All that are listed, and those that were.
+    /// All that are listed.
     pub rebuilders: Vec<RebuilderRow>,
     /// The newest.
     pub newest: Vec<EntryRow>,
     /// Of the list of projects that this server is configured with.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub coverage: Option<Coverage>,
+    /// What this server was told of that mirrors the log, as it found them last.
+    pub mirrors: Vec<MirrorView>,
+    /// The newest lists of negatives, one for each signer that this server has one of.
+    pub negatives: Vec<NegativesView>,
+    /// How this server does.
+    pub health: HealthView,
+}
+
+/// A mirror, as this server saw it last; it asks in the background.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MirrorView {
+    /// Where it is.
+    pub url: String,
+    /// What was found.
+    pub state: MirrorState,
+    /// When it was asked last. Seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub asked: Option<u64>,
+    /// Size of the last checkpoint of it that the log's key verifies.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub size: Option<u64>,
+    /// When that was seen first. Seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub since: Option<u64>,
+    /// Entries that this server publishes and that one did not, when it was asked.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub behind: Option<u64>,
+    /// Why nothing usable came, or how the two contradict each other.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reason: Option<String>,
+}
+
+/// What became of asking a mirror.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MirrorState {
+    /// Not asked yet.
+    Unknown,
+    /// Its checkpoint is the log's and of the same history.
+    Consistent,
+    /// Its checkpoint is the log's, of more than this server has: not compared yet.
+    Ahead,
+    /// No usable answer.
+    Unreachable,
+    /// The log's key signed another history for it: an alarm.
+    Fork,
+}
+
+/// A signed list of everything that speaks against files (docs/negatives.md).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NegativesView {
+    /// Of the log that it is of.
+    pub size: u64,
+    /// Entries in it.
+    pub count: u64,
+    /// The note, as served.
+    pub note: String,
+}
+
+/// How the server does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HealthView {
+    /// Whether it does its work: what `/readyz` says.
+    pub ready: bool,
+    /// What is not as it should be, in words.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reason: Option<String>,
+    /// Whether it takes statements: a mirror and a frozen log do not.
+    pub accepting: bool,
+    /// Published entries that are not sealed into files yet.
+    pub unsealed: u64,
+    /// Published entries that are not in this record yet.
+    pub unrecorded: u64,
+    /// Why the record does not go on, where it does not.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub record_stopped: Option<String>,
 }
 
 /// Log or mirror.
@@ -94,7 +173,7 @@ pub struct Day {
 pub struct Coverage {
     /// Of how many.
     pub total: u64,
-    /// Have a file that at least one group reproduced.
+    /// Have a release of which every file has a vote, and nothing speaks against any file of them.
     pub reproduced: u64,
     /// In the list's order.
     pub projects: Vec<CoveredProject>,

@@ -27,6 +27,8 @@ pub struct ProjectView {
     pub counts: Counts,
     /// Newest version first, as PEP 440 orders them.
     pub releases: Vec<ReleaseRow>,
+    /// Older ones that are not among them.
+    pub more_releases: u64,
     /// What was said.
     pub entries: Page<EntryRow>,
 }
@@ -39,10 +41,16 @@ pub struct ReleaseRow {
     pub version: String,
     /// Files that anything is said about.
     pub files: u64,
-    /// Files that at least one group reproduced.
+    /// Files that at least one group's vote reproduced ([`FileRow::groups`]).
     pub reproduced: u64,
-    /// Groups that reproduced the file that fewest did.
+    /// Files that no vote reproduced, and a group found equivalent.
+    pub equivalent: u64,
+    /// [`FileRow::groups`] of the file that has fewest.
     pub groups: u64,
+    /// Whether the votes for each file mean one source.
+    pub agree: bool,
+    /// Whether anything speaks against one of its files.
+    pub accused: bool,
     /// Statements about its files.
     pub counts: Counts,
 }
@@ -53,14 +61,12 @@ pub struct ReleaseRow {
 pub struct ReleaseView {
     /// Normalised name.
     pub project: String,
-    /// As in the file names.
-    pub version: String,
-    /// The columns: every group that said anything about one of the files, and every listed one.
+    /// Of all of its files.
+    pub row: ReleaseRow,
+    /// The columns: every listed group.
     pub groups: Vec<String>,
     /// The rows, by name.
-    pub files: Vec<FileRow>,
-    /// Statements about its files.
-    pub counts: Counts,
+    pub files: Page<FileRow>,
 }
 
 /// A published file in a list. One name may be there more than once, with another digest each.
@@ -77,7 +83,10 @@ pub struct FileRow {
     pub sha256: ArtifactDigest,
     /// One for each group that said something.
     pub cells: Vec<Cell>,
-    /// Whether those that reproduced it mean the same source.
+    /// Groups whose votes count and mean one source: the highest threshold that a policy of all of this server's rebuilders
+    /// would find met. What speaks against the file is not asked for that.
+    pub groups: u64,
+    /// Whether the votes mean the same source.
     pub agreement: Agreement,
 }
 
@@ -87,13 +96,13 @@ pub struct FileRow {
 pub struct Cell {
     /// The group.
     pub group: String,
-    /// An accusation before a reproduction, that before an equivalent, that before an abstention.
+    /// An accusation before a vote, that before an equivalent, that before what is no vote, that before an abstention.
     pub standing: Standing,
     /// Its entry.
     pub entry: EntryRow,
 }
 
-/// Whether the groups that reproduced a file mean the same source (docs/TRUST.md 3.7).
+/// Whether the votes for a file mean the same source (docs/TRUST.md 3.7).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Agreement {
@@ -103,6 +112,8 @@ pub struct Agreement {
     pub sdists: Vec<ArtifactDigest>,
     /// At most one source in all: a commit and an sdist are two.
     pub agree: bool,
+    /// Whether there are more than are named here.
+    pub more: bool,
 }
 
 /// One file.
@@ -114,10 +125,10 @@ pub struct FileView {
     /// What a policy that lists all of this server's rebuilders would say at each threshold, from 1 up;
     /// empty where nobody is listed or more is said of the file than is weighed.
     pub thresholds: Vec<Threshold>,
-    /// Everything said about it, newest first and at most [`super::PAGE`], whole.
-    pub statements: Vec<EntryView>,
-    /// Entries about it that are not among them.
-    pub more: u64,
+    /// Everything said about it, newest first, whole.
+    pub statements: Page<EntryView>,
+    /// How many entries that is.
+    pub said: u64,
 }
 
 /// The answer at one threshold.

@@ -52,6 +52,9 @@ pub struct RebuilderView {
     pub certificate: Option<String>,
     /// What it said.
     pub entries: Page<EntryRow>,
-    /// Where it and another do not agree, newest first and at most [`super::PAGE`].
+    /// Where it and another do not agree, newest first: as far back as a page goes. Older ones are among all
+    /// ([`super::DISAGREEMENTS`]).
     pub disagreements: Vec<Disagreement>,
+    /// Whether there are older ones.
+    pub more_disagreements: bool,
 }

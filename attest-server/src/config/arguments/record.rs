@@ -17,6 +17,10 @@ pub(super) struct RecordArgs {
     /// Names of projects, one per line: the record shows how many of them are rebuilt
     #[arg(long, value_name = "FILE", env = "ATTEST_SERVER_COVERAGE")]
     coverage: Option<PathBuf>,
+    /// Base URL of a mirror of the log: its checkpoint is compared with this server's every minute, and shown on the page of
+    /// the log. May be repeated
+    #[arg(long, value_name = "URL")]
+    mirror: Vec<String>,
 }
 
 impl RecordArgs {
@@ -25,6 +29,7 @@ impl RecordArgs {
         RecordConfig {
             kept: !(self.no_record || file.no_record),
             coverage: self.coverage.or(beside(base, file.coverage)),
+            mirrors: if self.mirror.is_empty() { file.mirror } else { self.mirror },
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::{
     freeze,
     http::{Role, Site, health::Progress},
     mirror::MirrorState,
+    mirrors::Mirrors,
     negatives::Editions,
     reader::{Published, Reader},
     rebuilders::{Rebuilders, RebuildersError},
@@ -87,7 +88,7 @@ pub(crate) async fn open(data: &Path, settings: Settings) -> Result<Opened, Orig
     let published = Published { note: checkpoint.note().to_string(), head: checkpoint.head(), time: head.time };
     let reader = Reader::new(Arc::clone(tree), watch::channel(Arc::new(published)).1);
     let vkey = identity.log().to_string();
-    let config = RecordConfig { kept: true, coverage: settings.coverage };
+    let config = RecordConfig { kept: true, coverage: settings.coverage, mirrors: Vec::new() };
     let record = Record::configured(&config, data, |coverage| record::Source {
         reader: reader.clone(),
         vkey: vkey.clone(),
@@ -98,6 +99,7 @@ pub(crate) async fn open(data: &Path, settings: Settings) -> Result<Opened, Orig
     let record = record.map_err(|error| OriginError::Coverage(error.into()))?.ok_or(OriginError::NoThread)?;
     wait_for(&record, &reader).await?;
     let site = Site {
+        mirrors: Mirrors::default(),
         negatives: Arc::new(Editions::new(reader.clone())),
         record: Some(record),
         role: role(kind),

@@ -195,6 +195,7 @@ pub(in crate::http) static ENDPOINTS: [Endpoint; 26] = [
         parameters: &[
             path("name", AnyName, PROJECT),
             path("version", Version, "As in the file names. `!` and `+` may be percent-encoded."),
+            query("after", Index, CURSOR),
         ],
         answers: &[
             Answer { status: 200, meaning: "The release.", content: Content::Json("ReleaseView") },
@@ -207,7 +208,7 @@ pub(in crate::http) static ENDPOINTS: [Endpoint; 26] = [
         path: "/api/v1/files/{sha256}",
         handler: || get(json::file),
         summary: "One file: who reproduced it, and what was said, whole",
-        parameters: &[path("sha256", Digest, "Of the published file.")],
+        parameters: &[path("sha256", Digest, "Of the published file."), query("before", Index, CURSOR)],
         answers: &[Answer { status: 200, meaning: "The file.", content: Content::Json("FileView") }],
         ..RECORD
     },
@@ -233,8 +234,9 @@ pub(in crate::http) static ENDPOINTS: [Endpoint; 26] = [
         id: "listRebuilders",
         path: "/api/v1/rebuilders",
         handler: || get(json::rebuilders),
-        summary: "Rebuilders that this server lists",
-        answers: &[Answer { status: 200, meaning: "All of them.", content: Content::Json("PageOfRebuilders") }],
+        summary: "Rebuilders that this server lists, by name",
+        parameters: &[query("after", RebuilderId, CURSOR)],
+        answers: &[Answer { status: 200, meaning: "A part of the list.", content: Content::Json("PageOfRebuilders") }],
         ..RECORD
     },
     Endpoint {

@@ -11,7 +11,12 @@ use axum::{
 use sha2::{Digest as _, Sha256};
 
 use super::{asked::Asked, frame::Frame, wrong::Wrong};
-use crate::http::{Site, read::matches_tag, views};
+use crate::http::{
+    Site,
+    problem::{self, Expected},
+    read::matches_tag,
+    views::{self, ViewError},
+};
 
 /// Nothing but this site's own stylesheet, pictures and search; no script, no inline style, nobody's frame.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
@@ -45,12 +50,30 @@ pub(super) fn wrong(site: &Site, asked: &Asked, wrong: Wrong) -> Response {
     if wrong.status() == StatusCode::SERVICE_UNAVAILABLE {
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
     }
+    if let Wrong::View(ViewError::NotYet) = wrong {
+        response.extensions_mut().insert(Expected);
+    }
+    let headers = response.headers_mut();
     if let Wrong::Found { to } | Wrong::Moved { to } = wrong
         && let Ok(to) = HeaderValue::try_from(asked.root() + &to)
     {
         headers.insert(header::LOCATION, to);
     }
     response
+}
+
+/// An error of the server as a page, for a browser that wants one; everybody else gets it as it is.
+pub(in crate::http) fn told(site: &Site, asked: &Asked, mut response: Response) -> Response {
+    if !asked.wants_page() || asked.is_api() {
+        return response;
+    }
+    let retry = response.headers().get(header::RETRY_AFTER).cloned();
+    let Some(problem) = problem::told(&mut response) else {
+        return response;
+    };
+    let mut page = wrong(site, asked, Wrong::Refused(problem));
+    page.headers_mut().extend(retry.map(|retry| (header::RETRY_AFTER, retry)));
+    page
 }
 
 /// With a tag of what is in it: a page is a function of the log, the lists, and for a few the time.

@@ -25,7 +25,7 @@ const SHARED: usize = 32;
 
 /// The parts of a request that pages look at.
 #[derive(Clone, Debug)]
-pub(super) struct Asked {
+pub(in crate::http) struct Asked {
     path: String,
     query: Option<String>,
     headers: HeaderMap,
@@ -55,7 +55,7 @@ impl Static {
 }
 
 impl Asked {
-    pub(super) fn of(request: &Request) -> Self {
+    pub(in crate::http) fn of(request: &Request) -> Self {
         Self {
             path: request.uri().path().to_owned(),
             query: request.uri().query().map(str::to_owned),
@@ -82,6 +82,11 @@ impl Asked {
         let view = view()?.map(Arc::new);
         view.iter().cloned().for_each(|view| shared.keep(view));
         Ok(view)
+    }
+
+    /// Whether tools ask there, whatever they say they take.
+    pub(super) fn is_api(&self) -> bool {
+        self.path.starts_with("/api/v1/")
     }
 
     /// The way from the page to the site's root: one step for every folder that it is in.

@@ -18,6 +18,12 @@ impl Look {
         word: "reproduced",
         sign: "M8 0a8 8 0 1 0 0 16A8 8 0 0 0 8 0M11 4.4l1.4 1.3-5.3 5.9-3.5-3.4L5 6.8l2 2z",
     };
+    const NO_VOTE: Self = Self {
+        class: "no-vote",
+        word: "reproduced, no vote",
+        sign: "M8 0a8 8 0 1 0 0 16A8 8 0 0 0 8 0m0 1.6a6.4 6.4 0 1 1 0 12.8A6.4 6.4 0 0 1 8 1.6M11 4.4l1.4 1.3-5.3 \
+               5.9-3.5-3.4L5 6.8l2 2z",
+    };
     const EQUIVALENT: Self = Self {
         class: "equivalent",
         word: "equivalent",
@@ -46,6 +52,8 @@ impl Look {
         word: "withdrawal",
         sign: "M6 1.5v3h4.2a5 5 0 0 1 0 10H4v-2h6.2a3 3 0 0 0 0-6H6v3L1 5.5z",
     };
+    /// What a later statement took back.
+    const WITHDRAWN: Self = Self { class: "withdrawn", word: "taken back", sign: "M2 7.1h12v1.8H2z" };
     const OTHER: Self = Self {
         class: "other",
         word: "not counted",
@@ -63,6 +71,7 @@ impl Look {
     pub(super) const fn of(standing: &Standing) -> Self {
         match standing {
             Standing::Reproduced => Self::REPRODUCED,
+            Standing::NoVote => Self::NO_VOTE,
             Standing::Equivalent => Self::EQUIVALENT,
             Standing::Abstained => Self::ABSTAINED,
             Standing::Contradicted => Self::CONTRADICTED,
@@ -77,8 +86,10 @@ impl Look {
         let mut tally = vec![
             (Self::REPRODUCED, counts.reproduced),
             (Self::EQUIVALENT, counts.equivalent),
+            (Self::NO_VOTE, counts.no_votes),
             (Self::ABSTAINED, counts.abstained),
             (Self::CONTRADICTED, counts.contradicted),
+            (Self::WITHDRAWN, counts.withdrawn),
             (Self::WITHDRAWAL, counts.withdrawals),
             (Self::OTHER, counts.others),
         ];

@@ -1,13 +1,10 @@
 //! Home, projects, releases, files, search, disagreements and the log itself.
 
 mod chart;
-mod disagreements;
-mod entries;
 mod file;
 mod home;
+mod lists;
 mod log;
-mod project;
-mod projects;
 mod release;
 #[cfg(test)]
 mod samples;
@@ -26,16 +23,18 @@ use crate::http::{Site, not_here, views};
 
 pub(super) fn routes() -> Router<Arc<Site>> {
     let router = Router::new().route("/", get(home::home).fallback(not_here));
-    let router = folder(router, "/projects/", projects::projects);
-    let router = folder(router, "/projects/after/{name}/", projects::projects);
-    let router = folder(router, "/project/{name}/", project::project);
-    let router = folder(router, "/project/{name}/before/{index}/", project::project);
+    let router = folder(router, "/projects/", lists::projects);
+    let router = folder(router, "/projects/after/{name}/", lists::projects);
+    let router = folder(router, "/project/{name}/", lists::project);
+    let router = folder(router, "/project/{name}/before/{index}/", lists::project);
     let router = folder(router, "/project/{name}/{version}/", release::release);
+    let router = folder(router, "/project/{name}/{version}/after/{index}/", release::release);
     let router = folder(router, "/file/{sha256}/", file::file);
-    let router = folder(router, "/entries/", entries::entries);
-    let router = folder(router, "/entries/before/{index}/", entries::entries);
-    let router = folder(router, "/disagreements/", disagreements::disagreements);
-    let router = folder(router, "/disagreements/before/{index}/", disagreements::disagreements);
+    let router = folder(router, "/file/{sha256}/before/{index}/", file::file);
+    let router = folder(router, "/entries/", lists::entries);
+    let router = folder(router, "/entries/before/{index}/", lists::entries);
+    let router = folder(router, "/disagreements/", lists::disagreements);
+    let router = folder(router, "/disagreements/before/{index}/", lists::disagreements);
     let router = folder(router, "/search/", search::search);
     folder(router, "/log/", log::log)
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass references to references")]
 
 use attest_core::{
+    api::record::{EntryRow, NoVote, Standing},
     escape::Escaped,
     statement::{Method, Origin, Outcome},
     time::Timestamp,
@@ -122,6 +123,28 @@ pub(super) const fn outcome(outcome: &Outcome) -> &'static str {
         Outcome::BuildFailed => "the build failed",
         Outcome::SourceNotFound => "no source was found",
         Outcome::EnvironmentUnknown => "the environment is not known",
+    }
+}
+
+/// Why a claim is no vote, in a few words.
+pub(super) fn no_vote(row: &EntryRow) -> Option<String> {
+    let why = lacking(row.no_vote?);
+    // Where the badge says it already, it is not said twice.
+    Some(if row.standing == Standing::NoVote { why.to_owned() } else { format!("no vote: {why}") })
+}
+
+/// What a claim lacks, in a few words.
+pub(super) const fn lacking(why: NoVote) -> &'static str {
+    match why {
+        NoVote::Network => "the network was open",
+        NoVote::Repeat => "it was not built twice",
+        NoVote::CustomRecipe => "the recipe has commands of its own",
+        NoVote::HiddenRecipe => "the recipe is nowhere to be had",
+        NoVote::RecipeNotInline => "the recipe's text is not in it",
+        NoVote::RecipeNotKnobs => "the recipe is more than knobs",
+        NoVote::RecipeImage => "it was built in an image",
+        NoVote::RecipeEnvironment => "the build was not as the recipe says",
+        NoVote::Sources => "it does not name one source",
     }
 }
 

@@ -42,6 +42,7 @@ pub(super) fn routes() -> Router<Arc<Site>> {
     let router = folder(Router::new(), "/entry/{index}/", entry::page);
     let router = folder(router, "/rebuilders/", rebuilder::list);
     let router = folder(router, "/rebuilder/{id}/", rebuilder::page);
+    let router = folder(router, "/rebuilders/after/{id}/", rebuilder::list);
     folder(router, "/rebuilder/{id}/before/{index}/", rebuilder::page)
         .route("/entry/{index}/envelope.json", get(entry::envelope).fallback(not_here))
         .route("/entry/{index}/entry.bin", get(entry::raw).fallback(not_here))
@@ -131,13 +132,9 @@ async fn project_badge(State(site): State<Arc<Site>>, request: Request) -> Respo
     let draw = |site: &Site, asked: &Asked| {
         let project = asked.project(1)?;
         asked.must_be(&format!("project/{project}/badge.svg"))?;
-        let newest = views::project(site, &project, None)?.and_then(|found| found.releases.into_iter().next());
-        let release = match &newest {
-            Some(newest) => views::release(site, &project, &newest.version)?,
-            None => None,
-        };
+        let newest = views::glance(site, &project, None)?;
         let version = newest.as_ref().map(|newest| newest.version.as_str());
-        let drawn = badge::of_project(project.as_str(), version, &Verdict::of(release.as_ref()))?;
+        let drawn = badge::of_project(project.as_str(), version, &Verdict::of(newest.as_ref()))?;
         Ok(Document::new(SVG, SHORT, drawn))
     };
     send(site, request, draw).await
@@ -147,8 +144,8 @@ async fn release_badge(State(site): State<Arc<Site>>, request: Request) -> Respo
     let draw = |site: &Site, asked: &Asked| {
         let (project, version) = (asked.project(1)?, asked.version(2)?);
         asked.must_be(&format!("project/{project}/{version}/badge.svg"))?;
-        // Whoever shows a badge before anything was said gets one that says so.
-        let release = views::release(site, &project, &version.to_string())?;
+        // Whoever shows a badge before anything was said gets one that says so. A README has its own spelling of a version.
+        let release = views::glance(site, &project, Some(&version))?;
         let drawn = badge::of_release(project.as_str(), &version.to_string(), &Verdict::of(release.as_ref()))?;
         Ok(Document::new(SVG, SHORT, drawn))
     };
@@ -194,7 +191,7 @@ async fn disagreements_feed(State(site): State<Arc<Site>>, request: Request) -> 
 }
 
 fn channel<'a>(site: &'a Site, page: &'a str, title: &'a str) -> Channel<'a> {
-    Channel { origin: &site.origin, public: site.public_url.as_ref(), page, title }
+    Channel { origin: &site.origin, public: site.public_url.as_ref(), page, title, now: site.clock.now().secs() }
 }
 
 #[cfg(test)]

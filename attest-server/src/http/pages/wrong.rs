@@ -1,7 +1,7 @@
 //! When there is no page: the one place that says which status that is and what a person reads then.
 
 use askama::Template;
-use attest_core::api::record::ProjectRow;
+use attest_core::api::{self, record::ProjectRow};
 use axum::http::StatusCode;
 
 use super::{
@@ -20,6 +20,9 @@ pub(super) enum Wrong {
     /// The thread that drew it ended.
     #[error("the server could not finish this request")]
     Interrupted,
+    /// An answer of the server to whoever asks too much, or what takes too long.
+    #[error("{}", .0.detail)]
+    Refused(api::Problem),
     /// What was searched for is a page.
     #[error("it is at {to}")]
     Found {
@@ -55,6 +58,7 @@ impl Wrong {
     pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::Drawing(_) | Self::Interrupted => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Refused(problem) => StatusCode::from_u16(problem.status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE),
             Self::Found { .. } => StatusCode::SEE_OTHER,
             Self::Malformed { .. } => StatusCode::BAD_REQUEST,
             Self::Moved { .. } => StatusCode::PERMANENT_REDIRECT,
@@ -65,7 +69,7 @@ impl Wrong {
 
     /// The page that says so.
     pub(super) fn page(&self, frame: &Frame) -> String {
-        if self.status().is_server_error() {
+        if self.status().is_server_error() && !matches!(self, Self::View(ViewError::NotYet) | Self::Refused(_)) {
             // The cause is for the operator.
             tracing::warn!(status = %self.status(), "{}", chain(self));
         }
@@ -73,6 +77,14 @@ impl Wrong {
             Self::NotFound { what, .. } => ("Nothing here", *what),
             Self::Malformed { what } => ("That address means nothing", *what),
             Self::View(ViewError::NoRecord) => ("No pages here", "This server keeps no public record, only the log."),
+            Self::View(ViewError::NotYet) => (
+                "Not yet",
+                "The record is being made from the log. Come back in a moment; the log itself is served as ever.",
+            ),
+            Self::Refused(problem) if self.status() == StatusCode::TOO_MANY_REQUESTS => {
+                ("Too fast", problem.detail.as_str())
+            }
+            Self::Refused(problem) => ("Not in time", problem.detail.as_str()),
             Self::View(_) => ("Not now", "The record cannot be read at the moment. The log itself is served as ever."),
             Self::Found { .. } | Self::Moved { .. } => ("Moved", "The page has another address."),
             Self::Drawing(_) | Self::Interrupted => ("Something went wrong", "The server could not draw this page."),

@@ -1,13 +1,14 @@
 //! The log itself.
 
 use attest_core::{
-    api::record::{CheckpointView, Coverage, LogRole, LogView, PAGE, WitnessView},
+    api::record::{CheckpointView, Coverage, HealthView, LogRole, LogView, NegativesView, PAGE, WitnessView},
     checkpoint::UnverifiedCheckpoint,
     note::{NoteSignature, VerifierKey},
 };
 
 use crate::{
-    http::{Role, Site},
+    http::{Role, Site, health},
+    negatives::Made,
     reader::Published,
     record::{
         RecordError,
@@ -17,6 +18,8 @@ use crate::{
 
 /// Entries of the home page.
 const NEWEST: usize = PAGE / 5;
+/// Lists of negatives that are shown, the newest.
+const LISTS: usize = 3;
 /// A cosignature: a time, and an Ed25519 signature (C2SP tlog-cosignature, "Format").
 const COSIGNATURE: usize = 8 + 64;
 
@@ -40,7 +43,28 @@ pub(super) fn view(site: &Site, moment: &Moment<'_>) -> Result<LogView, RecordEr
         rebuilders: moment.rebuilders()?.into_iter().map(|listed| listed.row).collect(),
         newest: moment.newest(Which::All, None, NEWEST)?,
         coverage: coverage(site, moment)?,
+        mirrors: site.mirrors.views(),
+        negatives: site.negatives.newest(LISTS).iter().map(|made| negatives(made)).collect(),
+        health: health(site, &published, moment),
     })
+}
+
+fn negatives(made: &Made) -> NegativesView {
+    let listing = made.note().listing();
+    NegativesView { size: listing.head().size.get(), count: listing.count(), note: made.note().to_string() }
+}
+
+fn health(site: &Site, published: &Published, moment: &Moment<'_>) -> HealthView {
+    let (found, entries) = (health::look(site), published.head.size.get());
+    HealthView {
+        ready: found.is_ready(),
+        reason: found.reason().map(ToOwned::to_owned),
+        accepting: matches!(&site.role, Role::Log { sequencer, .. } if sequencer.is_running() && sequencer.has_room())
+            && site.freeze.now().is_none(),
+        unsealed: entries.saturating_sub(site.reader.sealed().get()),
+        unrecorded: entries.saturating_sub(moment.covered().size.get()),
+        record_stopped: site.record.as_ref().and_then(|record| record.status().stopped),
+    }
 }
 
 fn checkpoint(site: &Site, published: &Published) -> CheckpointView {
@@ -66,6 +90,6 @@ fn coverage(site: &Site, moment: &Moment<'_>) -> Result<Option<Coverage>, Record
         return Ok(None);
     };
     let projects = list.iter().map(|project| moment.covered_project(project)).collect::<Result<Vec<_>, _>>()?;
-    let reproduced = projects.iter().filter(|project| project.groups > 0).count() as u64;
+    let reproduced = projects.iter().filter(|project| project.groups > 0 && !project.accused).count() as u64;
     Ok(Some(Coverage { total: projects.len() as u64, reproduced, projects }))
 }

@@ -9,12 +9,17 @@ use attest_core::{
 use rusqlite::{Row, ToSql};
 
 use super::{Moment, before, count};
-use crate::record::{RecordError, codes::Coded, facts::prefix, number};
+use crate::record::{
+    RecordError,
+    codes::Coded,
+    facts::{Says, SourceDigest, prefix},
+    number,
+};
 
 /// Columns of a row, whatever is asked for.
 const COLUMNS: &str = "
     e.idx, e.standing, e.statement, e.outcome, e.origin, e.method, e.time, e.withdrawn_by,
-    y.tag, y.name, y.grp, a.name, f.name, f.sha256, r.version, j.name, s.kind, s.digest";
+    y.tag, y.name, y.grp, a.name, f.name, f.sha256, r.version, j.name, s.kind, s.digest, e.lack";
 const JOINED: &str = "
     LEFT JOIN party y ON y.id = e.party LEFT JOIN author a ON a.id = e.author LEFT JOIN file f ON f.id = e.file
     LEFT JOIN release r ON r.id = f.release LEFT JOIN project j ON j.id = e.project LEFT JOIN source s ON s.id = e.source";
@@ -73,6 +78,15 @@ impl Moment<'_> {
         }
     }
 
+    /// The newest entries that prove a contradiction of this statement.
+    pub(crate) fn contradicting(&self, statement: StatementId, limit: usize) -> Result<Vec<EntryRow>, RecordError> {
+        self.rows(
+            "entry e INDEXED BY entry_of_named",
+            "e.names = ?1 AND e.says = ?2 AND e.standing = ?3 ORDER BY e.idx DESC LIMIT ?4",
+            (statement.as_bytes(), Says::Contradicts.code(), Standing::Contradicted.code(), number(limit as u64)),
+        )
+    }
+
     /// One entry.
     pub(crate) fn entry(&self, index: LeafIndex) -> Result<Option<EntryRow>, RecordError> {
         Ok(self.rows("entry e", "e.idx = ?1", [number(index.get())])?.pop())
@@ -111,7 +125,7 @@ impl Moment<'_> {
 fn entry(row: &Row<'_>) -> Result<EntryRow, RecordError> {
     let standing = word(row, 1)?.ok_or(RecordError::Damaged { what: "the standing of an entry" })?;
     let commit = match row.get::<_, Option<i64>>(16)? {
-        Some(1) => Some(hex(row.get_ref(17)?.as_blob().map_err(rusqlite::Error::from)?)),
+        Some(1) => Some(hex(SourceDigest::commit_of(row.get_ref(17)?.as_blob().map_err(rusqlite::Error::from)?))),
         _ => None,
     };
     Ok(EntryRow {
@@ -119,6 +133,7 @@ fn entry(row: &Row<'_>) -> Result<EntryRow, RecordError> {
         standing,
         by: signer(row)?,
         about: about(row)?,
+        no_vote: word(row, 18)?,
         outcome: word(row, 3)?,
         origin: word(row, 4)?,
         method: word(row, 5)?,

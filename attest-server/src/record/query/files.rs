@@ -11,7 +11,7 @@ use super::{Moment, entries};
 use crate::record::{
     RecordError,
     codes::Coded as _,
-    facts::{Says, prefix},
+    facts::{Says, SourceDigest, prefix},
     number,
 };
 
@@ -30,8 +30,8 @@ impl Moment<'_> {
         };
         let others = "f.prefix = (SELECT prefix FROM file WHERE id = ?1)
                       AND f.sha256 = (SELECT sha256 FROM file WHERE id = ?1) AND f.id <> ?1";
-        let mut files = self.files("f.id = ?1", (first, 1))?;
-        files.extend(self.files(others, (first, MAX_SOURCES))?);
+        let mut files = self.files("f.id = ?1", [first])?;
+        files.extend(self.files(&format!("{others} ORDER BY f.id LIMIT ?2"), (first, number(MAX_SOURCES as u64)))?);
         Ok(files)
     }
 
@@ -42,13 +42,13 @@ impl Moment<'_> {
         super::count(self.number(query, &[&prefix(sha256.as_bytes()), sha256.as_bytes()])?.unwrap_or(0))
     }
 
-    /// `which`: with ?1 as its parameter.
-    pub(super) fn files(&self, which: &str, (parameter, limit): (i64, usize)) -> Result<Vec<FileRow>, RecordError> {
+    /// `which`: with an order, where there may be more than one.
+    pub(super) fn files(&self, which: &str, parameters: impl rusqlite::Params) -> Result<Vec<FileRow>, RecordError> {
         let mut query = self.connection.prepare_cached(&format!(
-            "SELECT f.id, j.name, r.version, f.name, f.sha256 FROM file f JOIN release r ON r.id = f.release
-             JOIN project j ON j.id = r.project WHERE {which} ORDER BY f.id LIMIT ?2"
+            "SELECT f.id, j.name, r.version, f.name, f.sha256, f.groups FROM file f CROSS JOIN release r ON r.id = f.release
+             CROSS JOIN project j ON j.id = r.project WHERE {which}"
         ))?;
-        let mut rows = query.query((parameter, number(limit as u64)))?;
+        let mut rows = query.query(parameters)?;
         let mut files = Vec::new();
         while let Some(row) = rows.next()? {
             let (id, sha256): (i64, [u8; 32]) = (row.get(0)?, row.get(4)?);
@@ -58,6 +58,7 @@ impl Moment<'_> {
                 file: row.get(3)?,
                 sha256: ArtifactDigest::from_bytes(sha256),
                 cells: self.cells(id, &sha256)?,
+                groups: super::count(row.get(5)?)?,
                 agreement: self.agreement(id)?,
             });
         }
@@ -89,36 +90,42 @@ impl Moment<'_> {
         heaviest.into_iter().map(cell).collect()
     }
 
-    /// docs/TRUST.md 3.7, of what reproduced it and was not taken back.
+    /// docs/TRUST.md 3.7, of the votes that were not taken back.
     fn agreement(&self, file: i64) -> Result<Agreement, RecordError> {
         let mut query = self.connection.prepare_cached(
             "SELECT DISTINCT s.kind, s.digest FROM entry e INDEXED BY entry_of_file JOIN source s ON s.id = e.source
              WHERE e.file = ?1 AND e.says = ?2 AND e.party IS NOT NULL AND e.withdrawn_by IS NULL
              ORDER BY s.kind, s.digest LIMIT ?3",
         )?;
-        let mut rows = query.query((file, Says::Reproduced.code(), number(MAX_SOURCES as u64)))?;
+        let mut rows = query.query((file, Says::Reproduced.code(), number(MAX_SOURCES as u64 + 1)))?;
         let (mut commits, mut sdists) = (Vec::new(), Vec::new());
         while let Some(row) = rows.next()? {
             if row.get::<_, i64>(0)? == 1 {
-                commits.push(entries::hex(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?));
+                let stored = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+                commits.push(entries::hex(SourceDigest::commit_of(stored)));
             } else {
                 sdists.push(ArtifactDigest::from_bytes(row.get(1)?));
             }
         }
         // Votes from a commit and votes from an sdist are counted apart.
-        let agree = commits.len() + sdists.len() <= 1;
-        Ok(Agreement { commits, sdists, agree })
+        let found = commits.len() + sdists.len();
+        let more = found > MAX_SOURCES;
+        if more && sdists.pop().is_none() {
+            commits.pop();
+        }
+        Ok(Agreement { commits, sdists, agree: found <= 1, more })
     }
 }
 
-/// An accusation before a reproduction, that before an equivalent, that before an abstention.
+/// An accusation before a vote, that before an equivalent, that before what is no vote, that before an abstention.
 const fn weight(standing: Standing) -> u8 {
     match standing {
         Standing::Other | Standing::Withdrawal => 0,
         Standing::Abstained => 1,
-        Standing::Equivalent => 2,
-        Standing::Reproduced => 3,
-        Standing::Contradicted => 4,
-        Standing::ForeignCode => 5,
+        Standing::NoVote => 2,
+        Standing::Equivalent => 3,
+        Standing::Reproduced => 4,
+        Standing::Contradicted => 5,
+        Standing::ForeignCode => 6,
     }
 }

@@ -1,7 +1,7 @@
 //! The log at a glance.
 
 use attest_core::{
-    api::record::{Counts, CoveredProject, Day, Standing},
+    api::record::{Counts, CoveredProject, Day},
     artifact::ProjectName,
     time::Timestamp,
 };
@@ -49,28 +49,21 @@ impl Moment<'_> {
             .collect()
     }
 
-    /// Whether anything that speaks against a file of a project was not taken back (docs/TRUST.md 3.8).
-    fn is_accused(&self, project: i64) -> Result<bool, RecordError> {
-        let accusation = "SELECT idx FROM entry INDEXED BY entry_of_project
-                          WHERE project = ?1 AND standing IN (?2, ?3) AND withdrawn_by IS NULL LIMIT 1";
-        let (one, two) = (Standing::Contradicted.code(), Standing::ForeignCode.code());
-        Ok(self.number(accusation, &[&project, &one, &two])?.is_some())
-    }
-
-    /// How far a project is rebuilt: by the release of which a listed rebuilder reproduced something last.
+    /// How far a project is rebuilt: by the release that has the newest vote.
     pub(crate) fn covered_project(&self, project: &ProjectName) -> Result<CoveredProject, RecordError> {
         let nothing = CoveredProject { project: project.as_str().to_owned(), groups: 0, version: None, accused: false };
         let Some(id) = self.number("SELECT id FROM project WHERE name = ?1", &[&project.as_str()])? else {
             return Ok(nothing);
         };
         let counts = tally::counts(self.connection, Of::Project(id))?;
-        let accused = counts.contradicted > 0 && self.is_accused(id)?;
+        let accused = counts.contradicted > 0;
         if counts.reproduced == 0 {
             return Ok(CoveredProject { accused, ..nothing });
         }
         // The newest is nearly always a reproduction.
         let release = "SELECT f.release FROM entry e INDEXED BY entry_of_project JOIN file f ON f.id = e.file
-                       WHERE e.project = ?1 AND e.says = ?2 AND e.party IS NOT NULL ORDER BY e.idx DESC LIMIT 1";
+                       WHERE e.project = ?1 AND e.says = ?2 AND e.party IS NOT NULL
+                             AND e.withdrawn_by IS NULL ORDER BY e.idx DESC LIMIT 1";
         let Some(release) = self.number(release, &[&id, &Says::Reproduced.code()])? else {
             return Ok(CoveredProject { accused, ..nothing });
         };

@@ -69,6 +69,24 @@ impl Moment<'_> {
         Ok(found)
     }
 
+    /// A part of the list, after a rebuilder by the id of its key. `None` where there is no such one any more.
+    pub(crate) fn rebuilders_after(&self, after: Option<&str>) -> Result<Option<Page<RebuilderRow>>, RecordError> {
+        let all = self.rebuilders()?;
+        let first = match after {
+            None => 0,
+            Some(id) => match all.iter().position(|listed| listed.row.id == id) {
+                Some(at) => at + 1,
+                None => return Ok(None),
+            },
+        };
+        let mut items: Vec<RebuilderRow> = all.into_iter().skip(first).map(|listed| listed.row).collect();
+        let next = (items.len() > PAGE).then(|| {
+            items.truncate(PAGE);
+            items.last().map(|last| last.id.clone()).unwrap_or_default()
+        });
+        Ok(Some(Page { items, next }))
+    }
+
     /// The groups on the list, by name.
     pub(crate) fn groups(&self) -> Result<Vec<String>, RecordError> {
         let mut query = self.connection.prepare_cached("SELECT DISTINCT grp FROM party")?;
@@ -92,17 +110,19 @@ impl Moment<'_> {
         Ok(Page { items, next })
     }
 
-    /// Where a rebuilder, by the id of its key, and another do not agree; the newest.
-    pub(crate) fn disagreements_of(&self, id: &str) -> Result<Vec<Disagreement>, RecordError> {
+    /// Where a rebuilder, by the id of its key, and another do not agree; the newest, and whether there are older ones.
+    pub(crate) fn disagreements_of(&self, id: &str) -> Result<(Vec<Disagreement>, bool), RecordError> {
         let Some(party) = self.number("SELECT id FROM party WHERE tag = ?1", &[&id])? else {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), false));
         };
-        let mut found = self.disagreeing("party = ?2 AND entry < ?1", i64::MAX, Some(party), PAGE)?;
-        found.extend(self.disagreeing("other_party = ?2 AND entry < ?1", i64::MAX, Some(party), PAGE)?);
+        let mut found = self.disagreeing("party = ?2 AND entry < ?1", i64::MAX, Some(party), PAGE + 1)?;
+        found.extend(self.disagreeing("other_party = ?2 AND entry < ?1", i64::MAX, Some(party), PAGE + 1)?);
         found.sort_by(|left, right| right.cmp(left));
         found.dedup();
+        let more = found.len() > PAGE;
         found.truncate(PAGE);
-        found.into_iter().map(|found| self.disagreement(found)).collect()
+        let found = found.into_iter().map(|found| self.disagreement(found)).collect::<Result<_, _>>()?;
+        Ok((found, more))
     }
 
     fn disagreeing(

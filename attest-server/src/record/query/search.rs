@@ -48,9 +48,11 @@ impl Moment<'_> {
         let Ok(name) = WheelName::parse(text) else {
             return Ok(Vec::new());
         };
-        let release = self.release(name.project.as_str(), name.version.as_str())?;
-        let files = release.into_iter().flat_map(|release| release.files);
-        Ok(files.filter(|file| file.file == name.as_str()).take(MOST).collect())
+        self.files(
+            "f.release = (SELECT r.id FROM release r JOIN project j ON j.id = r.project WHERE j.name = ?1 AND r.version = ?2)
+             AND f.name = ?3 ORDER BY f.id LIMIT ?4",
+            (name.project.as_str(), name.version.as_str(), name.as_str(), super::number(MOST as u64)),
+        )
     }
 
     fn entries_named(&self, text: &str) -> Result<Vec<EntryRow>, RecordError> {
@@ -89,8 +91,8 @@ impl Moment<'_> {
             u64::from_str_radix(&digits, 16).map(|digits| prefix(&digits.to_be_bytes())).unwrap_or_default()
         };
         let mut query = self.connection.prepare_cached(
-            "SELECT id FROM source WHERE prefix BETWEEN ?1 AND ?2 AND kind = 1 AND lower(hex(digest)) GLOB ?3 || '*'
-             ORDER BY id LIMIT 100",
+            "SELECT id FROM source WHERE prefix BETWEEN ?1 AND ?2 AND kind = 1
+                 AND lower(hex(substr(digest, 1, length(digest) - 32))) GLOB ?3 || '*' ORDER BY id LIMIT 100",
         )?;
         // Commits that begin alike can be made up, so a limit is for those that really match. Of hexadecimal digits none
         // means anything to GLOB.

@@ -7,6 +7,7 @@ use attest_core::{
     envelope::{Envelope, Signature, StatementId, pae},
     key::ed25519::SecretKey,
     merkle::{Frontier, TreeSize},
+    recipe::Recipe,
     statement::{
         Build, Clock, Difference, DifferenceKind, Digest, Environment, FromCommit, GitDigest, Method, Network, Origin,
         Outcome, Predicate, Rebuilder, RecipeKind, RecipeRef, Refusal, Source, Statement, Subject, Tool, Withdrawal,
@@ -127,16 +128,16 @@ impl World {
             push("entries", json(serde_json::to_value(moment.newest(Which::All, None, 10_000).unwrap())));
             push("disagreements", json(serde_json::to_value(moment.disagreements(None).unwrap())));
             for project in moment.projects(None).unwrap().items {
-                let releases = moment.releases(&project.project).unwrap();
+                let releases = moment.releases(&project.project).unwrap().0;
                 for release in &releases {
-                    let view = moment.release(&project.project, &release.version).unwrap();
+                    let view = moment.release(&project.project, &release.version, None).unwrap();
                     push("release", json(serde_json::to_value(view)));
                 }
                 push("releases", json(serde_json::to_value(releases)));
                 push("project", json(serde_json::to_value(project)));
             }
             for one in moment.rebuilders().unwrap() {
-                push("disagreements", json(serde_json::to_value(moment.disagreements_of(&one.row.id).unwrap())));
+                push("disagreements", json(serde_json::to_value(moment.disagreements_of(&one.row.id).unwrap().0)));
                 push("rebuilder", json(serde_json::to_value(one.row)));
             }
             text
@@ -175,6 +176,32 @@ pub(in crate::record) fn list(of: &[(u8, &str)]) -> Rebuilders {
     Rebuilders::parse(&text, std::path::Path::new("")).unwrap()
 }
 
+/// Knobs only, so that what is built by it votes.
+const RECIPE: &str = r#"schema = "https://w3id.org/attest/recipe/v1"
+wheel = "WHEEL"
+generator = "bdist_wheel (0.NUMBER)"
+guesses = []
+
+[backend]
+name = "setuptools.build_meta"
+path = []
+
+[requirements]
+build = []
+
+[time]
+clock = "REAL"
+zone = "UTC"
+
+[files]
+umask = "0022"
+modes = "RAW"
+
+[variables]
+LC_ALL = "C.UTF-8"
+PYTHONHASHSEED = "0"
+"#;
+
 /// Something that somebody says of a file.
 #[derive(Clone)]
 pub(in crate::record) struct Saying {
@@ -184,6 +211,7 @@ pub(in crate::record) struct Saying {
     pub(in crate::record) time: String,
     pub(in crate::record) repeat: u32,
     pub(in crate::record) git: bool,
+    pub(in crate::record) network: Network,
     /// `rebuilder.id` of whoever signs.
     pub(in crate::record) id: Option<String>,
 }
@@ -198,6 +226,7 @@ impl Saying {
             time: "2026-11-10T12:00:00Z".to_owned(),
             repeat: 2,
             git: false,
+            network: Network::None,
             id: None,
         }
     }
@@ -258,7 +287,8 @@ impl Saying {
                 from_commit: FromCommit::Unverified,
             }]
         };
-        let recipe = digest(&format!("recipe {}", self.recipe));
+        let text = RECIPE.replace("WHEEL", &self.file).replace("NUMBER", &self.recipe.to_string());
+        let recipe = Digest { sha256: ArtifactDigest::of(text.as_bytes()) };
         let tool = |version: &str| Tool { version: version.to_owned(), digest: None };
         let id = self.id.clone().unwrap_or_else(|| format!("https://r{signer}.example"));
         Build {
@@ -266,15 +296,20 @@ impl Saying {
             origin: if self.git { Origin::Git } else { Origin::Sdist },
             inputs_digest: inputs_digest(&source, recipe, &[]),
             source,
-            recipe: RecipeRef { kind: RecipeKind::Inferred, digest: recipe, content: None, download_location: None },
+            recipe: RecipeRef {
+                kind: RecipeKind::Inferred,
+                digest: recipe,
+                content: Some(text.clone()),
+                download_location: None,
+            },
             method: Method::Exact,
             environment: Environment {
                 platform: "linux/x86_64".to_owned(),
-                variables: BTreeMap::new(),
+                variables: Recipe::parse(&text).unwrap().all_variables(),
                 umask: "0022".to_owned(),
-                build_path: "/build".to_owned(),
+                build_path: "/build/src".to_owned(),
                 clock: Clock::Real,
-                network: Network::None,
+                network: self.network,
                 python: tool("3.12.4"),
                 zlib: tool("1.3.1"),
                 cc: None,

@@ -66,13 +66,14 @@ impl Chart {
 }
 
 /// What is shown of a day, from below.
-fn kinds(counts: &Counts) -> [(&'static str, u64); 5] {
+fn kinds(counts: &Counts) -> [(&'static str, u64); 6] {
     [
         ("reproduced", counts.reproduced),
+        ("no-vote", counts.no_votes),
         ("equivalent", counts.equivalent),
         ("abstained", counts.abstained),
         ("contradicted", counts.contradicted),
-        ("other", counts.withdrawals.saturating_add(counts.others)),
+        ("other", counts.withdrawn.saturating_add(counts.withdrawals).saturating_add(counts.others)),
     ]
 }
 
@@ -83,9 +84,11 @@ fn sum(counts: &Counts) -> u64 {
 fn together(sum: Counts, day: &Day) -> Counts {
     Counts {
         reproduced: sum.reproduced + day.counts.reproduced,
+        no_votes: sum.no_votes + day.counts.no_votes,
         equivalent: sum.equivalent + day.counts.equivalent,
         abstained: sum.abstained + day.counts.abstained,
         contradicted: sum.contradicted + day.counts.contradicted,
+        withdrawn: sum.withdrawn + day.counts.withdrawn,
         withdrawals: sum.withdrawals + day.counts.withdrawals,
         others: sum.others + day.counts.others,
     }

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use askama::Template;
-use attest_core::api::record::{EntryView, FileView, Threshold};
+use attest_core::api::{
+    self,
+    record::{EntryView, FileView, Threshold},
+};
 use axum::{
     extract::{Request, State},
     response::Response,
 };
 
-use super::summary::Summary;
+use super::{json, summary::Summary};
 use crate::http::{
     Site,
     pages::{
@@ -25,17 +28,16 @@ use crate::http::{
 
 pub(super) async fn file(State(site): State<Arc<Site>>, request: Request) -> Response {
     answer::show(site, request, |site, asked, frame| {
-        let sha256 = asked.digest(1)?;
-        asked.must_be(&format!("file/{sha256}/"))?;
+        let (sha256, before) = (asked.digest(1)?, asked.index(3)?);
+        asked.must_be_page(&format!("file/{sha256}"), before)?;
         let nothing = || Wrong::NotFound {
             what: "Nobody has said anything about a file of that digest to this log.",
             near: Vec::new(),
         };
-        let view = views::file(site, sha256)?.ok_or_else(nothing)?;
-        let mut groups: Vec<String> = views::rebuilders(site)?.items.into_iter().map(|row| row.group).collect();
-        groups.sort_unstable();
-        groups.dedup();
-        Ok(FilePage::new(&frame.at(Section::Projects), &view, &groups).render()?)
+        let view = views::file(site, sha256, before)?.ok_or_else(nothing)?;
+        let (groups, json) = (views::groups(site)?, json(&format!("{}/{sha256}", api::record::FILES), before));
+        Ok(FilePage::new(&frame.at(Section::Projects), &view, &groups, Place { is_first: before.is_none(), json })
+            .render()?)
     })
     .await
 }
@@ -48,6 +50,15 @@ pub(super) struct FilePage<'a> {
     summary: Summary<'a>,
     thresholds: Vec<Verdict<'a>>,
     statements: Vec<(&'a EntryView, Option<Account>)>,
+    is_first: bool,
+    json: String,
+}
+
+/// Which page of a list it is, and where tools get it, from the root.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) is_first: bool,
+    pub(super) json: String,
 }
 
 /// The answer at one threshold, or at several in a row.
@@ -61,10 +72,20 @@ struct Verdict<'a> {
 
 impl<'a> FilePage<'a> {
     /// `groups` are those on the list.
-    pub(super) fn new(frame: &'a Frame, view: &'a FileView, groups: &'a [String]) -> Self {
-        let statements = view.statements.iter().map(|entry| (entry, Account::of(entry))).collect();
+    pub(super) fn new(frame: &'a Frame, view: &'a FileView, groups: &'a [String], place: Place) -> Self {
+        let statements = view.statements.items.iter().map(|entry| (entry, Account::of(entry))).collect();
         let thresholds = verdicts(&view.thresholds);
-        Self { frame, view, summary: Summary::of(&view.row, groups), thresholds, statements }
+        let Place { is_first, json } = place;
+        Self { frame, view, summary: Summary::of(&view.row, groups), thresholds, statements, is_first, json }
+    }
+
+    fn newest(&self) -> Option<&'static str> {
+        (!self.is_first).then_some("../../")
+    }
+
+    fn older(&self) -> Option<String> {
+        let next = self.view.statements.next.as_ref()?;
+        Some(if self.is_first { format!("./before/{next}/") } else { format!("../{next}/") })
     }
 
     #[expect(

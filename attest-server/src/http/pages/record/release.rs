@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use askama::Template;
 use attest_core::{
-    api::record::{Cell, FileRow, ReleaseView, Standing},
+    api::record::{Cell, FileRow, ReleaseView},
     artifact::{ProjectName, Version},
+    merkle::LeafIndex,
 };
 use axum::{
     extract::{Request, State},
@@ -27,28 +28,28 @@ use crate::http::{
 
 pub(super) async fn release(State(site): State<Arc<Site>>, request: Request) -> Response {
     answer::show(site, request, |site, asked, frame| {
-        let (name, version) = (asked.project(1)?, asked.version(2)?);
-        asked.must_be(&path(&name, version.as_str()))?;
-        let Some(view) = views::release(site, &name, version.as_str())? else {
+        let (name, version, after) = (asked.project(1)?, asked.version(2)?, asked.index(4)?);
+        asked.must_be(&path(&name, version.as_str(), after))?;
+        let Some(view) = views::release(site, &name, version.as_str(), after.map(LeafIndex::get))? else {
             return Err(elsewhere(site, &name, &version)?);
         };
-        Ok(ReleasePage { frame: &frame.at(Section::Projects), view: &view }.render()?)
+        Ok(ReleasePage { frame: &frame.at(Section::Projects), view: &view, after }.render()?)
     })
     .await
 }
 
-fn path(name: &ProjectName, version: &str) -> String {
-    format!("project/{name}/{version}/")
+fn path(name: &ProjectName, version: &str, after: Option<LeafIndex>) -> String {
+    let after = after.map(|after| format!("after/{after}/")).unwrap_or_default();
+    format!("project/{name}/{version}/{after}")
 }
 
 /// `1.0.0` may be spelled `1.0` in the names of its files.
 fn elsewhere(site: &Site, name: &ProjectName, version: &Version) -> Result<Wrong, Wrong> {
-    let Some(view) = views::project(site, name, None)? else {
+    if views::project(site, name, None)?.is_none() {
         return Ok(unknown_project(site, name));
-    };
-    let same = |text: &str| Version::new(text).is_ok_and(|other| other.same_as(version) && text != version.as_str());
-    Ok(match view.releases.iter().find(|release| same(&release.version)) {
-        Some(release) => Wrong::Moved { to: path(name, &release.version) },
+    }
+    Ok(match views::glance(site, name, Some(version))? {
+        Some(release) => Wrong::Moved { to: path(name, &release.version, None) },
         None => Wrong::NotFound { what: "Nobody has said anything about that release to this log.", near: Vec::new() },
     })
 }
@@ -58,6 +59,8 @@ fn elsewhere(site: &Site, name: &ProjectName, version: &Version) -> Result<Wrong
 pub(super) struct ReleasePage<'a> {
     pub(super) frame: &'a Frame,
     pub(super) view: &'a ReleaseView,
+    /// Where its files begin.
+    pub(super) after: Option<LeafIndex>,
 }
 
 impl ReleasePage<'_> {
@@ -66,22 +69,12 @@ impl ReleasePage<'_> {
         file.cells.iter().find(|cell| cell.group == group)
     }
 
-    fn files(&self) -> String {
-        shown::plural(&(self.view.files.len() as u64), "file")
+    fn first(&self) -> Option<&'static str> {
+        self.after.map(|_| "../../")
     }
 
-    /// Of files that at least one group reproduced.
-    fn reproduced(&self) -> usize {
-        let is_reproduced = |file: &&FileRow| file.cells.iter().any(|cell| cell.standing == Standing::Reproduced);
-        self.view.files.iter().filter(is_reproduced).count()
-    }
-
-    /// Some file was reproduced from several sources.
-    fn apart(&self) -> bool {
-        self.view.files.iter().any(|file| !file.agreement.agree)
-    }
-
-    fn accused(&self) -> bool {
-        self.view.files.iter().any(|file| file.cells.iter().any(|cell| cell.standing.accuses()))
+    fn next(&self) -> Option<String> {
+        let next = self.view.files.next.as_ref()?;
+        Some(if self.after.is_none() { format!("./after/{next}/") } else { format!("../{next}/") })
     }
 }

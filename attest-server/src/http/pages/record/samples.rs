@@ -3,8 +3,9 @@
 use attest_core::{
     api::record::{
         About, Agreement, Cell, CheckpointView, Counts, Coverage, CoveredProject, Day, Disagreement, DisagreementKind,
-        EntryRow, EntryView, FileRow, FileView, LogRole, LogView, Page, ProjectRow, ProjectView, RebuilderRow,
-        ReleaseRow, ReleaseView, SearchAnswer, SignedBy, Standing, Threshold, WitnessView,
+        EntryRow, EntryView, FileRow, FileView, HealthView, LogRole, LogView, MirrorState, MirrorView, NegativesView,
+        NoVote, Page, ProjectRow, ProjectView, RebuilderRow, ReleaseRow, ReleaseView, SearchAnswer, SignedBy, Standing,
+        Threshold, WitnessView,
     },
     artifact::ArtifactDigest,
     envelope::StatementId,
@@ -49,7 +50,16 @@ pub(super) fn frame(depth: usize) -> Frame {
 }
 
 pub(super) fn counts() -> Counts {
-    Counts { reproduced: 1_200, equivalent: 40, abstained: 30, contradicted: 2, withdrawals: 1, others: 7 }
+    Counts {
+        reproduced: 1_200,
+        no_votes: 4,
+        equivalent: 40,
+        abstained: 30,
+        contradicted: 2,
+        withdrawn: 1,
+        withdrawals: 1,
+        others: 7,
+    }
 }
 
 pub(super) fn row(index: u64, standing: Standing, texts: Texts) -> EntryRow {
@@ -74,6 +84,7 @@ pub(super) fn row(index: u64, standing: Standing, texts: Texts) -> EntryRow {
             file: texts.text("six-1.16.0-py2.py3-none-any.whl"),
             sha256: ArtifactDigest::of(b"six"),
         }),
+        no_vote: (standing == Standing::NoVote).then_some(NoVote::Network),
         outcome: (standing == Standing::Abstained).then_some(Outcome::BuildFailed),
         origin: Some(Origin::Git),
         method: Some(Method::Exact),
@@ -83,8 +94,9 @@ pub(super) fn row(index: u64, standing: Standing, texts: Texts) -> EntryRow {
     }
 }
 
-const STANDINGS: [Standing; 7] = [
+const STANDINGS: [Standing; 8] = [
     Standing::Reproduced,
+    Standing::NoVote,
     Standing::Equivalent,
     Standing::Abstained,
     Standing::Contradicted,
@@ -123,10 +135,12 @@ pub(super) fn file_row(texts: Texts) -> FileRow {
                 entry: row(5, Standing::ForeignCode, texts),
             },
         ],
+        groups: 1,
         agreement: Agreement {
             commits: vec![texts.text("65486e4383f9f411da95937451205d3c7b61b9e1")],
             sdists: vec![ArtifactDigest::of(b"sdist")],
             agree: false,
+            more: true,
         },
     }
 }
@@ -139,24 +153,31 @@ pub(super) fn project(texts: Texts) -> ProjectView {
     ProjectView {
         project: "six".to_owned(),
         counts: counts(),
-        releases: vec![ReleaseRow {
-            version: "1.16.0".to_owned(),
-            files: 2,
-            reproduced: 1,
-            groups: 3,
-            counts: counts(),
-        }],
+        releases: vec![release_row()],
+        more_releases: 2,
         entries: page(rows(texts)),
+    }
+}
+
+fn release_row() -> ReleaseRow {
+    ReleaseRow {
+        version: "1.16.0".to_owned(),
+        files: 2,
+        reproduced: 1,
+        equivalent: 0,
+        groups: 3,
+        agree: false,
+        accused: true,
+        counts: counts(),
     }
 }
 
 pub(super) fn release(texts: Texts) -> ReleaseView {
     ReleaseView {
         project: "six".to_owned(),
-        version: "1.16.0".to_owned(),
+        row: release_row(),
         groups: groups(texts),
-        files: vec![file_row(texts)],
-        counts: counts(),
+        files: page(vec![file_row(texts)]),
     }
 }
 
@@ -178,8 +199,8 @@ pub(super) fn file(texts: Texts) -> FileView {
             Threshold { threshold: 1, accepted: true, reason: None },
             Threshold { threshold: 2, accepted: false, reason: Some(texts.text("1 of 2 groups")) },
         ],
-        statements: rows(texts).into_iter().map(entry).collect(),
-        more: 3,
+        statements: page(rows(texts).into_iter().map(entry).collect()),
+        said: 12,
     }
 }
 
@@ -211,6 +232,18 @@ pub(super) fn rebuilder(texts: Texts) -> RebuilderRow {
         fingerprint: "ed25519:00".to_owned(),
         counts: counts(),
         newest: Some(7),
+    }
+}
+
+fn mirror(state: MirrorState, texts: Texts) -> MirrorView {
+    MirrorView {
+        url: "https://c2sp.org/mirror".to_owned(),
+        state,
+        asked: Some(1_795_000_000),
+        size: Some(1_234_000),
+        since: Some(1_794_999_000),
+        behind: Some(567),
+        reason: Some(texts.text("another root")),
     }
 }
 
@@ -255,5 +288,15 @@ pub(super) fn log(texts: Texts) -> LogView {
                 covered("evil", 1, true),
             ],
         }),
+        mirrors: vec![mirror(MirrorState::Consistent, texts), mirror(MirrorState::Fork, texts)],
+        negatives: vec![NegativesView { size: 1_234_000, count: 3, note: "attest/negatives/v1\n".to_owned() }],
+        health: HealthView {
+            ready: false,
+            reason: Some(texts.text("the disk is too full")),
+            accepting: false,
+            unsealed: 3,
+            unrecorded: 7,
+            record_stopped: Some(texts.text("no room")),
+        },
     }
 }

@@ -3,13 +3,10 @@
 use askama::Template as _;
 
 use super::{
-    disagreements::DisagreementsPage,
-    entries::EntriesPage,
-    file::FilePage,
+    file::{FilePage, Place},
     home::HomePage,
-    log::{Health, LogPage},
-    project::ProjectPage,
-    projects::ProjectsPage,
+    lists::{DisagreementsPage, EntriesPage, ProjectPage, ProjectsPage},
+    log::LogPage,
     release::ReleasePage,
     samples::{self, Texts},
     search::SearchPage,
@@ -21,7 +18,7 @@ const NOW: u64 = 1_795_000_060;
 fn pages(texts: Texts) -> Vec<(&'static str, String)> {
     let log = samples::log(texts);
     let groups = samples::groups(texts);
-    let health = Some(Health { is_ready: false, text: texts.text("the disk is too full") });
+    let place = || Place { is_first: false, json: "api/v1/x?before=7".to_owned() };
     let near = vec![samples::project_row("six")];
     let home = HomePage::new(&samples::frame(0), &log, NOW).render().unwrap();
     let (one, two, three) = (&samples::frame(1), &samples::frame(2), &samples::frame(3));
@@ -60,8 +57,8 @@ fn pages(texts: Texts) -> Vec<(&'static str, String)> {
             .render()
             .unwrap(),
         ),
-        ("release", ReleasePage { frame: three, view: &samples::release(texts) }.render().unwrap()),
-        ("file", FilePage::new(two, &samples::file(texts), &groups).render().unwrap()),
+        ("release", ReleasePage { frame: three, view: &samples::release(texts), after: None }.render().unwrap()),
+        ("file", FilePage::new(two, &samples::file(texts), &groups, place()).render().unwrap()),
         (
             "entries",
             EntriesPage {
@@ -86,12 +83,7 @@ fn pages(texts: Texts) -> Vec<(&'static str, String)> {
         ),
         ("search", SearchPage { frame: one, found: Some(&samples::search(texts)) }.render().unwrap()),
         ("searching", SearchPage { frame: one, found: None }.render().unwrap()),
-        (
-            "log",
-            LogPage { frame: one, view: &log, negatives: Some("attest/negatives/v1\n"), health, now: NOW }
-                .render()
-                .unwrap(),
-        ),
+        ("log", LogPage { frame: one, view: &log, now: NOW }.render().unwrap()),
         ("wrong", Wrong::NotFound { what: "Nothing.", near }.page(two)),
     ]
 }
@@ -111,7 +103,8 @@ fn tags(page: &str) -> Vec<&str> {
 #[test]
 fn where_no_thresholds_are_worked_out_the_page_says_so() {
     let (frame, mut view) = (samples::frame(2), samples::file(Texts::Plain));
-    let page = |view: &_| FilePage::new(&frame, view, &samples::groups(Texts::Plain)).render().unwrap();
+    let place = || Place { is_first: true, json: String::new() };
+    let page = |view: &_| FilePage::new(&frame, view, &samples::groups(Texts::Plain), place()).render().unwrap();
     assert!(!page(&view).contains("Not worked out here"));
     view.thresholds.clear();
     assert!(page(&view).contains("Not worked out here"));
@@ -196,17 +189,27 @@ fn a_page_can_be_read_without_seeing_it() {
 #[test]
 fn every_standing_has_a_word_and_not_only_a_colour() {
     let (_, page) = pages(Texts::Plain).swap_remove(6);
-    for word in ["reproduced", "equivalent", "abstained", "contradicted", "foreign code", "withdrawal", "not counted"] {
+    for word in [
+        "reproduced",
+        "reproduced, no vote",
+        "equivalent",
+        "abstained",
+        "contradicted",
+        "foreign code",
+        "withdrawal",
+        "not counted",
+    ] {
         assert!(page.contains(&format!("</svg>{word}")), "{word}");
     }
-    assert!(page.contains("the build failed"));
+    assert!(page.contains("the build failed") && page.contains("the network was open"));
     assert!(page.contains("taken back"));
 }
 
 #[test]
 fn the_sentence_about_a_file_says_the_worst_that_is_proven() {
     let groups = samples::groups(Texts::Plain);
-    let page = FilePage::new(&samples::frame(2), &samples::file(Texts::Plain), &groups).render().unwrap();
+    let place = Place { is_first: true, json: String::new() };
+    let page = FilePage::new(&samples::frame(2), &samples::file(Texts::Plain), &groups, place).render().unwrap();
     assert!(page.contains("Reproduced by some, and something speaks against it"));
     assert!(page.contains("do not name the same source"));
     assert!(page.contains("nothing yet</span> <bdi>Silent</bdi>"));

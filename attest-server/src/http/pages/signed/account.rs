@@ -180,6 +180,9 @@ fn headline(view: &EntryView, statement: &Statement) -> String {
             "Somebody whose key is not on this log's list of rebuilders signed this, as {who}, about {file}. It counts for \
              nobody who goes by that list."
         ),
+        (Predicate::Reproduced(_), Standing::NoVote) => format!(
+            "{who} rebuilt {file} and got the very same bytes, but not in the way in which a vote has to be built."
+        ),
         (Predicate::Reproduced(_), _) => format!("{who} rebuilt {file} and got the very same bytes."),
         (Predicate::Equivalent { .. }, _) => format!(
             "{who} rebuilt {file} and got the same content. Only parts that describe the package differ; they are listed \

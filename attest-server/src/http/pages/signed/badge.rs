@@ -5,7 +5,7 @@
 //! whatever fonts there are.
 
 use askama::Template;
-use attest_core::api::record::{FileRow, ReleaseView, Standing};
+use attest_core::api::record::{Counts, ReleaseRow};
 
 use super::visible;
 
@@ -35,12 +35,12 @@ const WIDEST: u16 = 1000;
 pub(super) enum Verdict {
     /// Somebody proves something against a file of it.
     Contradicted,
-    /// Every file, by at least so many groups, from one source each.
-    Reproduced { groups: usize },
-    /// Every file, but the groups mean different sources.
+    /// Every file, by the votes of at least so many groups, from one source each.
+    Reproduced { groups: u64 },
+    /// Every file, but the votes for some mean different sources.
     SourcesDiffer,
     /// Some of the files.
-    InPart { reproduced: usize, files: usize },
+    InPart { reproduced: u64, files: u64 },
     /// Every file is the same but for what only describes it.
     Equivalent,
     /// It was tried.
@@ -51,30 +51,18 @@ pub(super) enum Verdict {
 
 impl Verdict {
     /// Of a release; `None` where nothing is said about it.
-    pub(super) fn of(release: Option<&ReleaseView>) -> Self {
-        let files = release.map_or(&[][..], |release| &release.files);
-        let has = |file: &FileRow, wanted: fn(Standing) -> bool| file.cells.iter().any(|cell| wanted(cell.standing));
-        let reproduced_by =
-            |file: &FileRow| file.cells.iter().filter(|cell| cell.standing == Standing::Reproduced).count();
-        if files.iter().any(|file| has(file, Standing::accuses)) {
-            return Self::Contradicted;
-        }
-        if !files.iter().any(|file| has(file, |standing| standing != Standing::Other)) {
-            return Self::NotRebuilt;
-        }
-        let reproduced = files.iter().filter(|file| reproduced_by(file) > 0).count();
-        if reproduced == files.len() {
-            return if files.iter().all(|file| file.agreement.agree) {
-                Self::Reproduced { groups: files.iter().map(reproduced_by).min().unwrap_or_default() }
-            } else {
-                Self::SourcesDiffer
-            };
-        }
-        let same = |standing| matches!(standing, Standing::Reproduced | Standing::Equivalent);
-        match reproduced {
-            0 if files.iter().all(|file| has(file, same)) => Self::Equivalent,
-            0 => Self::NotReproduced,
-            reproduced => Self::InPart { reproduced, files: files.len() },
+    pub(super) fn of(release: Option<&ReleaseRow>) -> Self {
+        let Some(release) = release else { return Self::NotRebuilt };
+        let Counts { reproduced, no_votes, equivalent, abstained, contradicted, .. } = release.counts;
+        match release {
+            ReleaseRow { accused: true, .. } => Self::Contradicted,
+            // What nobody on the list signed, or stands by.
+            _ if reproduced + no_votes + equivalent + abstained + contradicted == 0 => Self::NotRebuilt,
+            ReleaseRow { reproduced, files, agree: false, .. } if reproduced == files => Self::SourcesDiffer,
+            ReleaseRow { reproduced, files, groups, .. } if reproduced == files => Self::Reproduced { groups: *groups },
+            ReleaseRow { reproduced: 0, files, equivalent, .. } if equivalent == files => Self::Equivalent,
+            ReleaseRow { reproduced: 0, .. } => Self::NotReproduced,
+            ReleaseRow { reproduced, files, .. } => Self::InPart { reproduced: *reproduced, files: *files },
         }
     }
 

@@ -13,7 +13,7 @@ use attest_core::{
 };
 
 use super::visible;
-use crate::config::PublicUrl;
+use crate::{config::PublicUrl, http::pages::shown::lacking};
 
 /// Bytes of a title before it is cut.
 const MAX_TITLE: usize = 300;
@@ -57,12 +57,14 @@ pub(super) struct Channel<'a> {
     /// The page it is the feed of, from the root of the site: empty, or with a slash at its end.
     pub(super) page: &'a str,
     pub(super) title: &'a str,
+    /// Nothing was made later: anybody may state any time, and one in the year 9999 would be the newest for ever.
+    pub(super) now: u64,
 }
 
 impl Channel<'_> {
     /// A feed of entries, newest first.
     pub(super) fn entries(&self, rows: &[EntryRow]) -> askama::Result<String> {
-        let times = times(rows.iter());
+        let times = times(rows.iter(), self.now);
         let items = rows.iter().zip(times).map(|(row, updated)| Item {
             id: tag(self.origin, &format!("entry/{}", row.index)),
             title: title(row),
@@ -76,7 +78,7 @@ impl Channel<'_> {
 
     /// A feed of disagreements, newest first.
     pub(super) fn disagreements(&self, found: &[Disagreement]) -> askama::Result<String> {
-        let times = times(found.iter().map(|one| &one.entry));
+        let times = times(found.iter().map(|one| &one.entry), self.now);
         let items = found.iter().zip(times).map(|(one, updated)| Item {
             id: tag(self.origin, &disagreement_id(one)),
             title: cut(&format!("{}: {}", kind_words(&one.kind), about(&one.entry))),
@@ -165,13 +167,13 @@ fn encode(text: &str) -> String {
     })
 }
 
-/// A time for each entry: its own, or that of the newest one below it that has one.
-fn times<'a>(rows: impl DoubleEndedIterator<Item = &'a EntryRow>) -> impl Iterator<Item = String> {
+/// A time for each entry: its own, or that of the newest one below it that has one that was already.
+fn times<'a>(rows: impl DoubleEndedIterator<Item = &'a EntryRow>, now: u64) -> impl Iterator<Item = String> {
     let mut latest = 0;
     let mut times: Vec<String> = rows
         .rev()
         .map(|row| {
-            latest = row.stated_time.filter(|time| *time <= LAST_TIME).unwrap_or(latest);
+            latest = row.stated_time.filter(|time| *time <= now.min(LAST_TIME)).unwrap_or(latest);
             time(latest)
         })
         .collect();
@@ -196,12 +198,14 @@ fn summary(row: &EntryRow) -> String {
     let group = row.by.group.as_ref().map(|group| format!(" (group {})", name(group))).unwrap_or_default();
     let sha256 = row.about.as_ref().map(|about| format!(" SHA-256 of the file: {}.", about.sha256)).unwrap_or_default();
     let commit = row.commit.as_ref().map(|commit| format!(" Commit: {}.", name(commit))).unwrap_or_default();
-    format!("Signed by {}{group}, entry {} of the log.{sha256}{commit}", name(&row.by.name), row.index)
+    let why = row.no_vote.map(|why| format!(" No vote: {}.", lacking(why))).unwrap_or_default();
+    format!("Signed by {}{group}, entry {} of the log.{why}{sha256}{commit}", name(&row.by.name), row.index)
 }
 
 const fn standing_words(standing: Standing) -> &'static str {
     match standing {
         Standing::Reproduced => "was reproduced",
+        Standing::NoVote => "was reproduced in a way that is no vote",
         Standing::Equivalent => "was rebuilt with the same content",
         Standing::Abstained => "could not be reproduced",
         Standing::Contradicted => "is contradicted",

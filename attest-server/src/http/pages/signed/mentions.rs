@@ -1,10 +1,9 @@
 //! Links between statements: what one takes back or contradicts, and what does that to it.
 
 use attest_core::{
-    api::record::{About, EntryRow, EntryView, Standing},
-    envelope::{Envelope, StatementId},
+    api::record::{EntryRow, EntryView, PAGE},
+    envelope::StatementId,
     merkle::LeafIndex,
-    statement::{Predicate, Statement},
 };
 
 use super::account::Account;
@@ -24,10 +23,18 @@ pub(super) struct Mention {
     pub(super) statement: StatementId,
 }
 
-/// Everything that an entry names or is named by, among the newest about its file.
-pub(super) fn of(site: &Site, view: &EntryView, account: Option<&Account>) -> Result<Vec<Mention>, ViewError> {
+/// What is shown of them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Mentions {
+    pub(super) found: Vec<Mention>,
+    /// More statements contradict it than are among them.
+    pub(super) more: bool,
+}
+
+/// Everything that an entry names or is named by.
+pub(super) fn of(site: &Site, view: &EntryView, account: Option<&Account>) -> Result<Mentions, ViewError> {
     let Some(about) = &view.row.about else {
-        return Ok(Vec::new());
+        return Ok(Mentions::default());
     };
     let mut found = Vec::new();
     let named = account.map(|account| [("takes back", account.withdraws), ("contradicts", account.contradicts)]);
@@ -44,38 +51,16 @@ pub(super) fn of(site: &Site, view: &EntryView, account: Option<&Account>) -> Re
         let entry = views::entry(site, LeafIndex::new(index))?;
         found.extend(entry.and_then(|entry| Mention::by("is taken back by", entry.row)));
     }
-    if !is_contradicted(site, about)? {
-        return Ok(found);
-    }
-    for other in views::file(site, about.sha256)?.into_iter().flat_map(|file| file.statements) {
-        if contradicts(&other, about.statement_id) {
-            found.extend(Mention::by("is contradicted by", other.row));
-        }
-    }
-    Ok(found)
+    let mut contradicting = views::contradicting(site, about.statement_id, PAGE + 1)?;
+    let more = contradicting.len() > PAGE;
+    contradicting.truncate(PAGE);
+    found.extend(contradicting.into_iter().filter_map(|row| Mention::by("is contradicted by", row)));
+    Ok(Mentions { found, more })
 }
 
 impl Mention {
     fn by(relation: &'static str, entry: EntryRow) -> Option<Self> {
         let statement = entry.about.as_ref()?.statement_id;
         Some(Self { relation, statement, entry: Some(entry) })
-    }
-}
-
-/// Whether anybody contradicts a statement about the file. Nearly always nobody does, and then no statement about it has
-/// to be read.
-fn is_contradicted(site: &Site, about: &About) -> Result<bool, ViewError> {
-    let found = views::search(site, &about.sha256.to_string())?;
-    let mut cells = found.files.iter().flat_map(|file| &file.cells);
-    Ok(cells.any(|cell| cell.standing == Standing::Contradicted))
-}
-
-/// Whether a statement names that one as what it contradicts.
-fn contradicts(view: &EntryView, statement: StatementId) -> bool {
-    let envelope = view.envelope.as_ref().and_then(|envelope| Envelope::parse(envelope.as_bytes()).ok());
-    let parsed = envelope.and_then(|envelope| Statement::parse(envelope.payload()).ok());
-    match parsed.as_ref().map(Statement::predicate) {
-        Some(Predicate::NotReproduced { refusal, .. }) => refusal.contradicts == Some(statement),
-        _ => false,
     }
 }

@@ -33,8 +33,10 @@ use crate::http::{
 struct ListPage {
     frame: Frame,
     way: Vec<(String, String)>,
-    json_path: &'static str,
+    json_path: String,
     rows: Vec<RebuilderRow>,
+    first: Option<&'static str>,
+    next: Option<String>,
 }
 
 #[derive(Debug, Template)]
@@ -72,15 +74,23 @@ impl RebuilderPage {
     }
 }
 
-/// `/rebuilders/`.
+/// `/rebuilders/` and `/rebuilders/after/ID/`.
 pub(super) async fn list(State(site): State<Arc<Site>>, request: Request) -> Response {
     let draw = |site: &Site, asked: &Asked, frame: Frame| {
-        asked.must_be("rebuilders/")?;
+        let after = if asked.segment(1)?.is_empty() { None } else { Some(asked.segment(2)?) };
+        let page = views::rebuilders(site, after.as_deref())?.ok_or(nothing("Nobody on the list has that id."))?;
+        let json = api::record::REBUILDERS.trim_start_matches('/');
+        match &after {
+            None => asked.must_be("rebuilders/")?,
+            Some(id) => asked.must_be(&format!("rebuilders/after/{id}/"))?,
+        }
         let page = ListPage {
             frame: frame.at(Section::Rebuilders),
             way: vec![("rebuilders/".to_owned(), "Rebuilders".to_owned())],
-            json_path: api::record::REBUILDERS.trim_start_matches('/'),
-            rows: views::rebuilders(site)?.items,
+            json_path: after.as_ref().map_or_else(|| json.to_owned(), |id| format!("{json}?after={id}")),
+            rows: page.items,
+            next: page.next.map(|id| if after.is_none() { format!("./after/{id}/") } else { format!("../{id}/") }),
+            first: after.map(|_| "../../"),
         };
         Ok(page.render()?)
     };

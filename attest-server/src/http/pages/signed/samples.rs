@@ -1,9 +1,7 @@
 //! Views as the record might answer them, for tests of how they are drawn.
 
 use attest_core::{
-    api::record::{
-        About, Agreement, Cell, Counts, EntryRow, EntryView, FileRow, PathStep, ReleaseView, Side, SignedBy, Standing,
-    },
+    api::record::{About, EntryRow, EntryView, PathStep, Side, SignedBy, Standing},
     artifact::ArtifactDigest,
     envelope::StatementId,
     merkle::{LeafHash, LeafIndex, NodeHash, RootHash, TreeHead, TreeSize, verify_inclusion},
@@ -25,6 +23,7 @@ pub(super) fn row(index: u64, standing: Standing) -> EntryRow {
             file: "six-1.16.0-py2.py3-none-any.whl".to_owned(),
             sha256: ArtifactDigest::of(b"six"),
         }),
+        no_vote: None,
         outcome: None,
         origin: None,
         method: None,
@@ -92,32 +91,5 @@ pub(super) fn view(index: u64, size: u64) -> EntryView {
         root_hash: root.to_string(),
         size,
         proof: String::new(),
-    }
-}
-
-/// A release with a file for each list of standings, one group each.
-pub(super) fn release(files: &[&[Standing]]) -> ReleaseView {
-    let files = files.iter().zip(0_u64..).map(|(standings, file)| FileRow {
-        project: "six".to_owned(),
-        version: "1.16.0".to_owned(),
-        file: format!("six-1.16.0-{file}-py3-none-any.whl"),
-        sha256: ArtifactDigest::of(&file.to_be_bytes()),
-        cells: standings
-            .iter()
-            .zip(0..)
-            .map(|(standing, group)| Cell {
-                group: format!("g{group}"),
-                standing: *standing,
-                entry: row(group, *standing),
-            })
-            .collect(),
-        agreement: Agreement { commits: Vec::new(), sdists: Vec::new(), agree: true },
-    });
-    ReleaseView {
-        project: "six".to_owned(),
-        version: "1.16.0".to_owned(),
-        groups: Vec::new(),
-        files: files.collect(),
-        counts: Counts::default(),
     }
 }

@@ -3,8 +3,11 @@ use super::{
     *,
 };
 
+/// After everything that is stated in these tests, but for what is of the year 9999.
+const NOW: u64 = 1_900_000_000;
+
 fn channel<'a>(page: &'a str, public: Option<&'a PublicUrl>) -> Channel<'a> {
-    Channel { origin: "log.example.org/attest", public, page, title: "six in log.example.org/attest" }
+    Channel { origin: "log.example.org/attest", public, page, title: "six in log.example.org/attest", now: NOW }
 }
 
 /// The text of every element of a name, from top to bottom.
@@ -72,6 +75,15 @@ fn an_entry_without_a_time_has_that_of_the_newest_one_below_it() {
     assert_eq!(texts(&feed, "updated"), [stated, stated, stated, stated, "1970-01-01T00:00:00Z"]);
     let empty = channel("", None).entries(&[]).unwrap();
     assert_eq!(texts(&empty, "updated"), ["1970-01-01T00:00:00Z"]);
+}
+
+#[test]
+fn a_stated_time_that_has_not_come_is_nobodys_newest() {
+    let mut rows = [8, 7].map(|index| row(index, Standing::Reproduced));
+    // 9999-01-01
+    rows[0].stated_time = Some(253_370_764_800);
+    let feed = channel("", None).entries(&rows).unwrap();
+    assert_eq!(texts(&feed, "updated"), ["2026-11-18T11:06:47Z"; 3]);
 }
 
 #[test]
