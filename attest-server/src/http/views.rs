@@ -29,10 +29,6 @@ use crate::{
     },
 };
 
-/// Entries about one file that are weighed for its thresholds. Where there are more, nothing is said of thresholds: one
-/// that is left out may be what speaks against the file, and whoever is listed could push it out.
-const WEIGHED: usize = 4 * PAGE;
-
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ViewError {
@@ -127,16 +123,18 @@ pub fn file(site: &Site, sha256: ArtifactDigest, before: Option<LeafIndex>) -> A
         };
         let published = site.reader.published();
         let said = moment.said_about(sha256)?;
-        // Thresholds are of the file and not of a page, and weighing takes the proof of everything that is weighed.
-        let is_weighed = before.is_none() && said <= WEIGHED as u64;
-        let rows = moment.newest(Which::File(sha256), before, if is_weighed { WEIGHED } else { PAGE + 1 })?;
+        let mut rows = moment.newest(Which::File(sha256), before, PAGE + 1)?;
         let next = (rows.len() > PAGE).then(|| rows[PAGE - 1].index.to_string());
-        let shown = if is_weighed { rows.len() } else { PAGE };
-        let mut proven = entry::proven(moment, &published, rows.into_iter().take(shown).collect())?;
-        let policies = site.record.as_ref().filter(|_| is_weighed).map(Record::policies).unwrap_or_default();
-        let asked = (published.note.as_str(), site.clock.now());
-        let thresholds = threshold::thresholds(&policies, asked, &row, &proven);
-        proven.truncate(PAGE);
+        rows.truncate(PAGE);
+        let proven = entry::proven(moment, &published, rows)?;
+        let policies = site.record.as_ref().map(Record::policies).unwrap_or_default();
+        // Where all that is said is shown, it is weighed; what the record keeps is the same, without the words.
+        let thresholds = if said <= PAGE as u64 && before.is_none() {
+            let asked = (published.note.as_str(), site.clock.now());
+            threshold::thresholds(&policies, asked, &row, &proven)
+        } else {
+            threshold::recorded(policies.len(), &row)
+        };
         let items = proven.into_iter().map(|proven| entry::view(&published, proven)).collect::<Result<_, _>>()?;
         Ok(Some(FileView { row, thresholds, statements: Page { items, next }, said }))
     })

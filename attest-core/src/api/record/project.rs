@@ -123,7 +123,7 @@ pub struct FileView {
     /// As in lists.
     pub row: FileRow,
     /// What a policy that lists all of this server's rebuilders would say at each threshold, from 1 up;
-    /// empty where nobody is listed or more is said of the file than is weighed.
+    /// empty where nobody is listed.
     pub thresholds: Vec<Threshold>,
     /// Everything said about it, newest first, whole.
     pub statements: Page<EntryView>,

@@ -22,7 +22,8 @@ what was signed, 4 alarm: the log signed two trees of one size. After 3 and 4 th
 /// What `backup` does, and its exit codes.
 pub(super) const BACKUP_CODES: &str = "\
 A backup holds what the log has published, its name and its SECRET KEY: keep it as you keep the key. The next backup into \
-the same folder adds what is new. A log that runs is saved from its own URL (--url), one that is stopped from its folder.
+the same folder adds what is new. A log that runs is saved from its own URL (--url), one that is stopped from its folder. \
+Of a mirror it holds the key of its lists of negatives alone, which policies name; a new mirror replicates the rest.
 
 Exit codes: 0 done, 2 usage, configuration or I/O, 3 undecided: the log could not be read, 4 alarm: it signed two trees of \
 one size. After 3 and 4 an earlier backup is what it was.";
@@ -31,7 +32,8 @@ one size. After 3 and 4 an earlier backup is what it was.";
 pub(super) const RESTORE_CODES: &str = "\
 Every hash is checked. The restored log is FROZEN: it serves, and signs nothing, until `attest-server freeze --off` was \
 shown that nobody has seen more of it than it holds. Where a mirror has more than the backup, name it with --entries-from. \
-A log that cannot be brought up to what was seen must not be run again: start a new one under a new name (docs/restore.md).
+A log that cannot be brought up to what was seen must not be run again: start a new one under a new name (docs/restore.md). \
+From the backup of a mirror a new mirror is made, with the same auditor.
 
 Exit codes: 0 done, 2 usage, configuration or I/O, 3 undecided: something could not be read, or is not what was signed.";
 
@@ -74,7 +76,7 @@ pub struct ExportArgs {
 /// `attest-server backup`.
 #[derive(Debug, Args)]
 pub struct BackupArgs {
-    /// Folder of the log
+    /// Folder of the log or mirror
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
     /// URL at which its server runs now; without it, no server may use the folder
@@ -91,7 +93,7 @@ pub struct BackupArgs {
 /// `attest-server restore`.
 #[derive(Debug, Args)]
 pub struct RestoreArgs {
-    /// Folder of the backup, with log.id and log.key
+    /// Folder of the backup, with log.id and the secret key
     #[arg(long, value_name = "DIR")]
     pub from: PathBuf,
     /// Take the entries from here: a mirror or copy of the log that has more than the backup
