@@ -104,6 +104,7 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<(Comman
                 (false, true) => Pinned::Locked,
                 (false, false) => Pinned::Free,
             };
+            run.statements = command.statements().to_vec();
             refuse_format(&command, &run.out)?;
             Ok((command, run))
         }

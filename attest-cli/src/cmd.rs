@@ -1,6 +1,6 @@
 //! The commands: one file each.
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use attest_core::verify::Connection;
 
@@ -79,6 +79,15 @@ impl Command {
                 &[Format::Text, Format::Json, Format::Sarif, Format::Github]
             }
             _ => &[Format::Text, Format::Json],
+        }
+    }
+
+    /// Files of statements that were named as evidence.
+    pub(crate) fn statements(&self) -> &[PathBuf] {
+        match self {
+            Self::Verify(args) => args.statements(),
+            Self::Explain(args) => args.statements(),
+            _ => &[],
         }
     }
 

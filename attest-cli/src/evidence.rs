@@ -121,6 +121,11 @@ pub(crate) struct Asked {
     pub(crate) stands_in: Option<String>,
 }
 
+/// Whether these files can be read as statements: in a folder, one that cannot is left out; one that was named is an error.
+pub(crate) fn are_envelopes(files: &[PathBuf]) -> anyhow::Result<()> {
+    files.iter().try_for_each(|file| folder::read_envelope(file).map(drop))
+}
+
 /// What local folders of statements hold about these digests: nobody is asked.
 pub(crate) fn at_hand(
     folders: &[PathBuf],

@@ -240,7 +240,7 @@ pub(crate) fn gather(digests: &[ArtifactDigest], layers: &Layers, run: &Run) -> 
 }
 
 fn gather_as(asking: Asking, digests: &[ArtifactDigest], layers: &Layers, run: &Run) -> anyhow::Result<Gathered> {
-    let folders = [run.places()?.statements()?];
+    let folders = run.statements()?;
     let (sources, history, cache) = (evidence::sources(layers), run.history()?, run.evidence()?);
     let places = run.places()?;
     let (data, connection) = (places.data()?, run.connection);

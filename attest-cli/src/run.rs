@@ -27,6 +27,8 @@ pub(crate) struct Run {
     pub(crate) started: Instant,
     /// `--frozen` and `--locked`.
     pub(crate) pinned: Pinned,
+    /// `--statement`: files of signed statements beside those in the data folder.
+    pub(crate) statements: Vec<PathBuf>,
     named: Vec<PathBuf>,
     data: Option<PathBuf>,
 }
@@ -51,6 +53,7 @@ impl Run {
             asked_within: Duration::ZERO,
             started: Instant::now(),
             pinned: Pinned::Free,
+            statements: Vec::new(),
             named,
             data,
         }
@@ -64,6 +67,11 @@ impl Run {
     /// The policies that judge.
     pub(crate) fn layers(&self) -> Result<Layers, LayerError> {
         Layers::load(&self.places()?, &self.named, self.connection)
+    }
+
+    /// Where statements are that need no log: a folder, and files that were named.
+    pub(crate) fn statements(&self) -> Result<Vec<PathBuf>, PlaceError> {
+        Ok([vec![self.places()?.statements()?], self.statements.clone()].concat())
     }
 
     /// What was seen of logs.

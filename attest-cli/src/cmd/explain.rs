@@ -15,7 +15,7 @@ use attest_core::{
 use serde_json::Value;
 
 use crate::{
-    evidence::Gathered,
+    evidence::{self, Gathered},
     exit::{Exit, Failure},
     gate::{self, Answer, Judged, Word, document::Document, report::Report},
     index::Index,
@@ -42,6 +42,17 @@ pub(crate) struct Args {
     /// The Python whose pip knows the index, for NAME==VERSION.
     #[arg(long, value_name = "PYTHON", default_value = "python3")]
     python: PathBuf,
+    /// A signed statement that counts like your own: for the keys that a policy lists under [[self]], and without a log. May
+    /// be given more than once.
+    #[arg(long, value_name = "FILE")]
+    statement: Vec<PathBuf>,
+}
+
+impl Args {
+    /// `--statement`.
+    pub(crate) fn statements(&self) -> &[PathBuf] {
+        &self.statement
+    }
 }
 
 /// What was named.
@@ -55,6 +66,7 @@ enum Asked {
 
 pub(crate) fn run(args: &Args, run: &Run) -> anyhow::Result<Exit> {
     let asked = parse(&args.item)?;
+    evidence::are_envelopes(&args.statement)?;
     let layers = run.layers()?;
     match asked {
         Asked::Wheel(path) => {

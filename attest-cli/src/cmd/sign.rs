@@ -48,6 +48,9 @@ pub(crate) struct Named {
     /// Where your by-digest folder is served: statements then say where their recipe is, as URL/sha256/DIGEST.
     #[arg(long, value_name = "URL")]
     results_url: Option<String>,
+    /// Where the recipe is, where that is no by-digest folder: a URI, such as its file's in a repository.
+    #[arg(long, value_name = "URI", conflicts_with = "results_url")]
+    recipe_url: Option<String>,
 }
 
 /// Who makes statements of results.
@@ -55,7 +58,15 @@ pub(crate) struct Named {
 pub(crate) struct Author {
     signer: Signer,
     rebuilder: Rebuilder,
-    results_url: Option<String>,
+    recipes: Option<Recipes>,
+}
+
+/// Where statements say that their recipe is.
+#[derive(Debug)]
+enum Recipes {
+    /// In a by-digest folder that is served there.
+    Below(String),
+    At(String),
 }
 
 impl Author {
@@ -66,8 +77,9 @@ impl Author {
             id: named.rebuilder.clone().unwrap_or_else(|| signer.public().fingerprint()),
             version: BTreeMap::from([("attest".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]),
         };
-        let results_url = named.results_url.as_ref().map(|url| url.trim_end_matches('/').to_owned());
-        Ok(Self { signer, rebuilder, results_url })
+        let below = named.results_url.as_ref().map(|url| Recipes::Below(url.trim_end_matches('/').to_owned()));
+        let recipes = below.or_else(|| named.recipe_url.clone().map(Recipes::At));
+        Ok(Self { signer, rebuilder, recipes })
     }
 
     /// The key.
@@ -83,8 +95,11 @@ impl Author {
     /// What is to be signed about a result. The same result gives the same statement, whenever it is asked.
     pub(crate) fn statement(&self, result: &ResultFolder) -> anyhow::Result<Statement> {
         let (subject, mut predicate) = result.statement_parts(self.rebuilder.clone())?;
-        if let (Some(url), Some(build)) = (&self.results_url, build_mut(&mut predicate)) {
-            build.recipe.download_location = Some(format!("{url}/sha256/{}", build.recipe.digest.sha256));
+        if let (Some(recipes), Some(build)) = (&self.recipes, build_mut(&mut predicate)) {
+            build.recipe.download_location = Some(match recipes {
+                Recipes::Below(url) => format!("{url}/sha256/{}", build.recipe.digest.sha256),
+                Recipes::At(uri) => uri.clone(),
+            });
         }
         Ok(Statement::new(subject, predicate)?)
     }
@@ -159,7 +174,13 @@ fn warn_if_never_a_vote(statement: &Statement, run: &Run) {
     if build.environment.network != Network::None {
         run.out.warning("this build had a network: the statement can be read by everybody, but it is never a vote");
     }
-    if build.recipe.kind == RecipeKind::Inferred && build.recipe.content.is_none() {
+    if build.recipe.content.is_none() && build.recipe.download_location.is_none() {
+        run.out.warning(format_args!(
+            "the recipe has more than the {MAX_RECIPE} bytes that a statement holds, and this one does not say where it is: this is \
+             never a vote"
+        ));
+        run.out.hint("--results-url or --recipe-url says where");
+    } else if build.recipe.kind == RecipeKind::Inferred && build.recipe.content.is_none() {
         run.out.warning(format_args!(
             "the recipe has more than the {MAX_RECIPE} bytes that a statement holds: it can be fetched by its digest, but this is never a vote"
         ));

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::{
     buildtools::BuildTools,
-    coverage,
+    coverage, evidence,
     exit::Exit,
     gate::{self, report::Report},
     input,
@@ -30,6 +30,10 @@ pub(crate) struct Args {
     /// Without a policy: a log to ask what it has about the files. Nothing of its answer is checked.
     #[arg(long, value_name = "URL")]
     log: Vec<String>,
+    /// A signed statement that counts like your own: for the keys that a policy lists under [[self]], and without a log. May
+    /// be given more than once.
+    #[arg(long, value_name = "FILE")]
+    statement: Vec<PathBuf>,
     /// Ask the same question about everything that the rebuilders built with, and show how much of it is attested. Does
     /// not change which files pass; an alarm about a build tool is one.
     #[arg(long)]
@@ -45,9 +49,15 @@ impl Args {
     pub(crate) const fn is_audit(&self) -> bool {
         self.env.is_some()
     }
+
+    /// `--statement`.
+    pub(crate) fn statements(&self) -> &[PathBuf] {
+        &self.statement
+    }
 }
 
 pub(crate) fn run(args: &Args, run: &Run) -> anyhow::Result<Exit> {
+    evidence::are_envelopes(&args.statement)?;
     let selection = Selection { all_files: args.all_files, python: args.python.clone() };
     if let Some(python) = &args.env {
         return audit::run(python, &args.paths, &selection, run);

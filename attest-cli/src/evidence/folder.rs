@@ -35,8 +35,11 @@ pub(super) fn unlogged(folders: &[PathBuf], digests: &[ArtifactDigest], out: &Ou
     Ok(found)
 }
 
-/// The `.json` files of a folder, by name; none where there is no such folder.
+/// The `.json` files of a folder, by name; none where there is no such folder. A file is itself.
 fn statement_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    if folder.is_file() {
+        return Ok(vec![folder.to_owned()]);
+    }
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

@@ -27,7 +27,7 @@ pub(super) fn gather(
 ) -> anyhow::Result<(Gathered, Answered)> {
     let (sources, history) = (evidence::sources(layers), run.history()?);
     let kept = |all: &BTreeSet<ArtifactDigest>| -> anyhow::Result<Gathered> {
-        let folders = [run.places()?.statements()?];
+        let folders = run.statements()?;
         let all: Vec<_> = all.iter().copied().collect();
         let mut gathered = evidence::at_hand(&folders, &all, run.connection, &run.out)?;
         bundles.join(&mut gathered, &sources, &history, run);
