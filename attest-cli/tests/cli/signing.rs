@@ -14,7 +14,10 @@ use crate::world::{Done, WHEEL, World, has, public, run, statement};
 
 /// A result folder as `attest rebuild` leaves it.
 fn result(world: &World, network: &str) -> &'static str {
-    let recipe = include_str!("recipe.toml");
+    result_by(world, network, "INFERRED", include_str!("recipe.toml"))
+}
+
+fn result_by(world: &World, network: &str, kind: &str, recipe: &str) -> &'static str {
     let published = world.digest();
     let mut files = vec![];
     for (name, text) in
@@ -33,7 +36,7 @@ fn result(world: &World, network: &str) -> &'static str {
         "rebuilt": { "name": WHEEL, "sha256": published },
         "origin": "SDIST",
         "source": [{ "name": "demo-1.0.tar.gz", "digest": { "sha256": "a".repeat(64) }, "fromCommit": "UNVERIFIED" }],
-        "recipeKind": "INFERRED",
+        "recipeKind": kind,
         "environment": {
             "platform": "linux/x86_64",
             "variables": { "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0", "TZ": "UTC" }, "umask": "0022", "buildPath": "/build/src", "clock": "REAL",
@@ -90,6 +93,62 @@ fn a_build_with_a_network_is_signed_with_a_warning_and_never_votes() {
     world.attest(&["sign", result, "--signer", key.to_str().unwrap()]).is(0, "never a vote");
     let policy = world.own("p.toml", 1, 1);
     world.attest(&["verify", WHEEL, "--policy", policy.to_str().unwrap()]).is(1, "refused");
+}
+
+#[test]
+fn a_statement_that_is_named_counts_like_ones_own_and_only_for_keys_that_the_policy_lists() {
+    let world = World::new();
+    let policy = world.own("p.toml", 1, 1);
+    let judged = |command: &str, statements: &[&str]| {
+        let named = statements.iter().flat_map(|file| ["--statement", file]);
+        let arguments: Vec<&str> =
+            [command, WHEEL, "--policy", policy.to_str().unwrap()].into_iter().chain(named).collect();
+        world.attest(&arguments)
+    };
+    world.write("mine.json", statement(1, WHEEL, &world.digest()));
+    world.write("strange.json", statement(2, WHEEL, &world.digest()));
+    world.write("other.json", statement(1, WHEEL, &ArtifactDigest::of(b"another file")));
+    world.write("none.json", "{}");
+    judged("verify", &[]).is(1, "refused");
+    judged("verify", &["strange.json"]).is(1, "refused");
+    judged("verify", &["other.json"]).is(1, "refused");
+    judged("verify", &["strange.json", "mine.json"]).is(0, "1 of 1 (self)");
+    judged("explain", &["mine.json"]).is(0, "1 of 1 (self)");
+    // It was named, so it is not left out in silence.
+    judged("verify", &["mine.json", "none.json"]).is(2, "none.json is no envelope");
+    judged("explain", &["nowhere.json"]).is(2, "nowhere.json");
+    // Nothing of it is kept.
+    judged("verify", &[]).is(1, "refused");
+}
+
+#[test]
+fn a_recipe_that_a_statement_does_not_hold_counts_where_it_says_where_it_is() {
+    let world = World::new();
+    let key = world.key_file(1);
+    let (recipe, digest) = (include_str!("recipe.toml"), "d".repeat(64));
+    let script = format!("[custom]\nbuild-sh = \"{digest}\"\nbuild-lock = \"{digest}\"\n");
+    let recipe = format!("{recipe}\n{script}# {}\n", "packages ".repeat(2_000));
+    let result = result_by(&world, "NONE", "CUSTOM", &recipe);
+    let policy = fs::read_to_string(world.own("p.toml", 1, 1)).unwrap();
+    let digest = ArtifactDigest::of(recipe.as_bytes());
+    let listed = format!("{policy}\n[[package]]\nname = \"demo\"\naccept-recipe = [\"{digest}\"]\n");
+    world.write("listed.toml", listed);
+    let sign = |to: &str, more: &[&str]| {
+        let arguments = ["sign", result, "--signer", key.to_str().unwrap(), "-o", to];
+        world.attest(&[&arguments[..], more].concat())
+    };
+    let verify =
+        |policy: &str, statement: &str| world.attest(&["verify", WHEEL, "--policy", policy, "--statement", statement]);
+    sign("hidden.json", &[]).is(0, "never a vote");
+    verify("listed.toml", "hidden.json").is(1, "refused");
+    let place = ["--recipe-url", "swh:1:cnt:5d41402abc4b2a76b9719d911017c592aaf4c61d"];
+    let done = sign("told.json", &place);
+    done.is(0, "told.json");
+    assert!(!done.err.contains("never a vote"), "{done:?}");
+    verify("listed.toml", "told.json").is(0, "1 of 1 (self)");
+    verify("p.toml", "told.json").is(1, "refused");
+    sign("no.json", &["--recipe-url", "not a URI"]).is(2, "absolute URI");
+    sign("no.json", &[&place[..], &["--results-url", "https://results.example"]].concat()).is(2, "--results-url");
 }
 
 #[test]
