@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::Write as _,
-    os::unix::fs::PermissionsExt as _,
+    os::unix::fs::{PermissionsExt as _, symlink},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -105,7 +105,9 @@ fn the_tarball_of_a_release_has_the_program_of_its_wheel() -> Result<()> {
     let server = "target/x86_64-unknown-linux-musl/dist/attest-server";
     let server = scene.write(server, program(scene.programs().server()))?;
     fs::set_permissions(server, fs::Permissions::from_mode(0o755))?;
-    std::os::unix::fs::symlink(book::root().join("packaging"), scene.path("packaging"))?;
+    for entry in ["packaging", "docs", "schemas", "README.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE"] {
+        symlink(book::root().join(entry), scene.path(entry))?;
+    }
 
     let script = step(&python, "tarball", "packaging/tarball")?;
     command::run(&mut shell(&scene, &script))?.expect(0)?;
