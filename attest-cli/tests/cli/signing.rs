@@ -113,7 +113,7 @@ fn a_statement_that_is_named_counts_like_ones_own_and_only_for_keys_that_the_pol
     judged("verify", &["strange.json"]).is(1, "refused");
     judged("verify", &["other.json"]).is(1, "refused");
     judged("verify", &["strange.json", "mine.json"]).is(0, "1 of 1 (self)");
-    judged("explain", &["mine.json"]).is(0, "1 of 1 (self)");
+    judged("explain", &["mine.json"]).is(0, "1 of 1 groups agree");
     // It was named, so it is not left out in silence.
     judged("verify", &["mine.json", "none.json"]).is(2, "none.json is no envelope");
     judged("explain", &["nowhere.json"]).is(2, "nowhere.json");
