@@ -38,9 +38,9 @@ fn server_image(podman: &Podman, scene: &Scene, umask: &str) -> Result<String> {
 fn with_libraries(podman: &Podman, scene: &Scene, image: &str, program: &str) -> Result<()> {
     let folder = scene.path(&format!("libraries-{image}"));
     let folders = podman::libraries(&scene.path(program), &folder)?;
-    let copies: String = folders.iter().map(|folder| format!("COPY {folder} /{folder}\n")).collect();
+    let copies: Vec<String> = folders.iter().map(|folder| format!("COPY {folder} /{folder}")).collect();
     if !copies.is_empty() {
-        fs::write(folder.join("Containerfile"), format!("FROM localhost/{image}\n{copies}"))?;
+        fs::write(folder.join("Containerfile"), format!("FROM localhost/{image}\n{}\n", copies.join("\n")))?;
         podman.build(&folder, image)?;
     }
     Ok(())
