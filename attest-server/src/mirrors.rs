@@ -153,21 +153,21 @@ impl Watched {
             Ok(checkpoint) => checkpoint,
             Err(error) => return self.unreachable(asked, &format!("no checkpoint of this log: {}", chain(&error))),
         };
-        let earlier = self.seen().ahead.clone();
-        let shown = [earlier, Some(checkpoint.clone())];
+        let (ahead, newest) = (self.seen().ahead.clone(), checkpoint.clone());
         let (own, from) = (own.clone(), self.upstream.url().to_owned());
-        let compared = tokio::task::spawn_blocking(move || {
-            let mut last = Ok(Compared::Ahead);
-            for checkpoint in shown.into_iter().flatten() {
-                last = compare(&own, &from, &checkpoint);
-                if !matches!(last, Ok(Compared::Consistent { .. } | Compared::Ahead)) {
-                    break;
+        let compared = tokio::task::spawn_blocking(move || -> Result<_, ReadError> {
+            let mut pending = None;
+            if let Some(ahead) = ahead {
+                match compare(&own, &from, &ahead)? {
+                    Compared::Consistent { .. } => {}
+                    Compared::Ahead => pending = Some(ahead),
+                    fork @ Compared::Fork { .. } => return Ok((fork, None)),
                 }
             }
-            last
+            Ok((compare(&own, &from, &newest)?, pending))
         });
         match compared.await {
-            Ok(Ok(compared)) => self.learn(asked, checkpoint, compared),
+            Ok(Ok((compared, pending))) => self.learn(asked, checkpoint, compared, pending),
             Ok(Err(error)) => self.unreachable(asked, &format!("this server cannot read its own tree: {error}")),
             Err(_) => self.unreachable(asked, "the comparison ended early"),
         }
@@ -180,18 +180,18 @@ impl Watched {
         seen.reason = Some(reason.chars().take(MAX_REASON).collect());
     }
 
-    fn learn(&self, asked: Timestamp, checkpoint: LogCheckpoint, compared: Compared) {
+    /// `pending`: what was ahead before and still is.
+    fn learn(&self, asked: Timestamp, checkpoint: LogCheckpoint, compared: Compared, pending: Option<LogCheckpoint>) {
         let mut seen = self.seen();
+        // Whatever is shown since, it is compared once it can be.
+        seen.ahead = pending;
         let size = checkpoint.head().size.get();
         if seen.size != Some(size) {
             (seen.size, seen.since) = (Some(size), Some(asked.secs()));
         }
         seen.asked = Some(asked.secs());
         (seen.state, seen.behind, seen.reason) = match compared {
-            Compared::Consistent { behind } => {
-                seen.ahead = None;
-                (MirrorState::Consistent, Some(behind), None)
-            }
+            Compared::Consistent { behind } => (MirrorState::Consistent, Some(behind), None),
             Compared::Ahead => {
                 // The first is kept until it can be compared: later ones may be made to fit.
                 seen.ahead.get_or_insert(checkpoint);

@@ -94,6 +94,35 @@ async fn what_cannot_be_compared_yet_is_compared_when_it_can_be() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_compared_is_not_forgotten_for_an_older_one_that_fits() {
+    let world = World::new(3).await;
+    let honest = world.shown.lock().unwrap().clone();
+    world.show(4, RootHash::from_bytes([7; 32]));
+    assert_eq!(world.look().await.state, MirrorState::Ahead);
+    *world.shown.lock().unwrap() = honest;
+    assert_eq!(world.look().await.state, MirrorState::Consistent);
+    world.sequencer.submit(submission(9, 1)).await.unwrap();
+    assert_eq!(world.look().await.state, MirrorState::Fork);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_that_is_always_ahead_is_compared_again_and_again() {
+    let world = World::new(3).await;
+    let whole = World::new(4).await;
+    let fourth = whole.own.reader.published().head.root;
+    world.show(4, fourth);
+    assert_eq!(world.look().await.state, MirrorState::Ahead);
+    world.sequencer.submit(submission(3, 1)).await.unwrap();
+    assert_eq!(world.own.reader.published().head.root, fourth);
+    // The first one fits by now, and the next one does not.
+    world.show(5, RootHash::from_bytes([7; 32]));
+    assert_eq!(world.look().await.state, MirrorState::Ahead);
+    world.sequencer.submit(submission(9, 1)).await.unwrap();
+    world.show(6, RootHash::from_bytes([8; 32]));
+    assert_eq!(world.look().await.state, MirrorState::Fork);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn outage_and_garbage_are_no_alarm() {
     let world = World::new(1).await;
     for garbage in ["", "example.com/log\n1\nAAAA\n\n", "<html>"] {
