@@ -139,6 +139,22 @@ mod tests {
         assert_eq!(config.limits.connections.get(), 7);
     }
 
+    /// Everybody sees it on the page of the log.
+    #[test]
+    fn the_url_of_a_mirror_has_no_password_in_it() {
+        let secret = "https://user:secret@mirror.example";
+        assert!(Cli::try_parse_from(["attest-server", "run", "--mirror", secret]).is_err());
+        for (url, is_fine) in [("https://mirror.example", true), (secret, false)] {
+            let text = format!("data = 'd'\nlisten = 'a:1'\nrebuilders = '/r.toml'\n[record]\nmirror = ['{url}']\n");
+            let dir = file(&text);
+            let path = dir.path().join("server.toml");
+            let config = run(&["--config", path.to_str().unwrap()]).resolve();
+            assert_eq!(config.is_ok(), is_fine, "{url}");
+        }
+        let config = run(&["--data", "d", "--listen", "a:1", "--rebuilders", "r", "--mirror", "http://m:1"]).resolve();
+        assert_eq!(config.unwrap().record.mirrors, ["http://m:1/"]);
+    }
+
     #[test]
     fn what_is_missing_is_named_with_where_it_can_be_given() {
         let error = run(&["--data", "d", "--listen", "a:1"]).resolve().unwrap_err();

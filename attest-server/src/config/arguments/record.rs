@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Deserialize;
 
 use super::beside;
-use crate::config::RecordConfig;
+use crate::config::{PublicUrl, RecordConfig};
 
 #[derive(Clone, Debug, Default, Args, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
@@ -20,16 +20,17 @@ pub(super) struct RecordArgs {
     /// Base URL of a mirror of the log: its checkpoint is compared with this server's every minute, and shown on the page of
     /// the log. May be repeated
     #[arg(long, value_name = "URL")]
-    mirror: Vec<String>,
+    mirror: Vec<PublicUrl>,
 }
 
 impl RecordArgs {
     /// `base`: the file that `file` is from.
     pub(super) fn or(self, file: Self, base: Option<&Path>) -> RecordConfig {
+        let mirrors = if self.mirror.is_empty() { file.mirror } else { self.mirror };
         RecordConfig {
             kept: !(self.no_record || file.no_record),
             coverage: self.coverage.or(beside(base, file.coverage)),
-            mirrors: if self.mirror.is_empty() { file.mirror } else { self.mirror },
+            mirrors: mirrors.iter().map(|url| url.join("")).collect(),
         }
     }
 }
