@@ -57,7 +57,8 @@ fn refuse_another(to: &Path, identity: &Identity) -> anyhow::Result<()> {
         Ok(_) => bail!("{} holds a backup of another log", to.display()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let known = |name: &std::ffi::OsStr| {
-                ["log", "log.key", "auditor.key", "log.id.tmp", "log.tmp"].iter().any(|one| name == *one)
+                // The last two are what a crash leaves of a key.
+                ["log", "log.key", "auditor.key", "log.tmp", "auditor.tmp"].iter().any(|one| name == *one)
             };
             let items = match fs::read_dir(to) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -123,4 +124,23 @@ async fn backup(args: &BackupArgs, identity: &Identity) -> anyhow::Result<Outcom
     let new = size.get() - from.get();
     writeln!(io::stdout(), "{}: {size} entries, {new} of them new, {with}", to.display())?;
     Ok(Outcome::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::TestLog;
+
+    #[test]
+    fn a_backup_that_a_crash_cut_off_is_begun_again() {
+        let identity = Identity::of_log(TestLog::new().vkey);
+        for left in ["log.key", "auditor.key", "log.id"].map(|name| Path::new(name).with_extension("tmp")) {
+            let dir = tempfile::tempdir().unwrap();
+            fs::write(dir.path().join(&left), "half").unwrap();
+            refuse_another(dir.path(), &identity).unwrap();
+        }
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("holiday.jpg"), "").unwrap();
+        refuse_another(dir.path(), &identity).unwrap_err();
+    }
 }
