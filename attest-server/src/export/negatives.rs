@@ -4,7 +4,11 @@
 //! signed it, every part belongs to it, and its tree is the beginning of the copied one. Whether it lists all that it should
 //! is what auditors say, and anybody who has the copy can.
 
-use std::{fs, io, path::Path, sync::Arc};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use attest_core::{
     api::{FoundNegatives, NEGATIVES, SHARDS},
@@ -18,13 +22,14 @@ use super::copy::{CopyError, CopyFiles};
 use crate::{
     clock::Clock,
     fetch::{FetchError, Upstream},
+    freeze,
     fsck::SourceError,
     negatives::{Editions, ListError},
     reader::{Published, Reader},
     recover::Folder,
-    sequencer::Options,
+    sequencer::{EVIDENCE, Options},
     store::{
-        durable,
+        durable, evidence,
         identity::{Identity, IdentityError, Kind},
     },
 };
@@ -61,6 +66,10 @@ pub(crate) enum NegativesError {
     Open(#[from] crate::recover::OpenError),
     #[error("it has published nothing yet")]
     Unpublished,
+    #[error("the log was restored and is frozen: its key signs nothing until it is thawed")]
+    Frozen,
+    #[error("{} proves that the log's key signed two histories: it signs nothing more", path.display())]
+    Evidence { path: PathBuf },
     #[error(transparent)]
     Copy(#[from] CopyError),
     #[error("a task ended early")]
@@ -133,6 +142,13 @@ fn made(data: &Path) -> Result<Option<Negatives>, NegativesError> {
     if kind != Kind::Log {
         return Ok(None);
     }
+    // Where its server would sign nothing, neither does this (docs/TRUST.md 5.4).
+    if let Some(path) = evidence::found(data, EVIDENCE)? {
+        return Err(NegativesError::Evidence { path });
+    }
+    if freeze::may_be_old(data) {
+        return Err(NegativesError::Frozen);
+    }
     let (_, key) = Identity::read(data, kind)?;
     let folder = Folder::open(data, kind)?;
     let database = Arc::new(folder.database(Options::default().room)?);
@@ -151,4 +167,24 @@ fn made(data: &Path) -> Result<Option<Negatives>, NegativesError> {
 
 fn path_of(digest: ShardDigest) -> String {
     format!("{SHARDS}/{digest}").trim_start_matches('/').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use attest_core::time::Timestamp;
+
+    use super::*;
+    use crate::{
+        fixtures::{NOW, TestLog},
+        freeze::{Cause, Frozen},
+    };
+
+    #[test]
+    fn a_log_that_may_be_older_than_what_it_signed_signs_no_list() {
+        let (log, now) = (TestLog::new(), Timestamp::from_secs(NOW));
+        Frozen::new(now, Cause::Restore, "restored".to_owned(), None).write(&log.data()).unwrap();
+        assert!(matches!(made(&log.data()), Err(NegativesError::Frozen)));
+        evidence::keep(&log.data(), EVIDENCE, now, b"{}").unwrap();
+        assert!(matches!(made(&log.data()), Err(NegativesError::Evidence { .. })));
+    }
 }
