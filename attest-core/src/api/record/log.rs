@@ -41,7 +41,7 @@ pub struct LogView {
     pub coverage: Option<Coverage>,
     /// What this server was told of that mirrors the log, as it found them last.
     pub mirrors: Vec<MirrorView>,
-    /// The newest lists of negatives, one for each signer that this server has one of.
+    /// The newest lists of negatives that this server signed, the newest first.
     pub negatives: Vec<NegativesView>,
     /// How this server does.
     pub health: HealthView,
