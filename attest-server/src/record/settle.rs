@@ -125,10 +125,13 @@ struct Weighed<'a> {
 }
 
 /// Writes what each file of a digest comes to. Whoever accuses it under one name votes for it under none (docs/TRUST.md
-/// 3.7 and 4.3).
+/// 3.7 and 4.3). Where a contradiction cannot be judged, because what it names is not here, whoever verifies is undecided:
+/// then no threshold is met (docs/TRUST.md 4.2).
 fn weigh(batch: &Batch<'_>, said: &[Said]) -> Result<(), RecordError> {
     let mut files: BTreeMap<i64, Weighed<'_>> = BTreeMap::new();
     let mut accusers: BTreeSet<&str> = BTreeSet::new();
+    let mut statements: BTreeSet<StatementId> = BTreeSet::new();
+    let mut is_undecided = false;
     for one in said {
         let file = files.entry(one.file).or_default();
         let stands = one.counted.party.filter(|_| one.withdrawn_by.is_none());
@@ -138,6 +141,13 @@ fn weigh(batch: &Batch<'_>, said: &[Said]) -> Result<(), RecordError> {
             Standing::Equivalent => file.equivalent = true,
             standing if standing.accuses() => {
                 accusers.insert(group);
+            }
+            // It has a result where it lacks nothing but the statement that it names.
+            Standing::Abstained if one.says == Says::Contradicts && one.inputs.is_some() => {
+                if statements.is_empty() {
+                    statements.extend(said.iter().map(|other| other.statement));
+                }
+                is_undecided |= one.names.is_some_and(|names| !statements.contains(&names));
             }
             _ => {}
         }
@@ -156,8 +166,9 @@ fn weigh(batch: &Batch<'_>, said: &[Said]) -> Result<(), RecordError> {
         let apart = votes.iter().any(|(_, source)| *source != votes[0].1);
         let out = |group: &&str| accusers.contains(group) || split.contains(group);
         let groups = votes::agreement(votes, out).first().map_or(0, |(_, groups)| groups.len());
-        let groups = super::number(groups as u64);
-        update.execute((file, groups, equivalent && groups == 0, apart, !accusers.is_empty()))?;
+        let groups = if is_undecided { 0 } else { super::number(groups as u64) };
+        let equivalent = equivalent && groups == 0 && !is_undecided;
+        update.execute((file, groups, equivalent, apart, !accusers.is_empty()))?;
     }
     Ok(())
 }

@@ -315,6 +315,32 @@ fn groups_are_counted_for_one_source_and_neither_two_faced_nor_accusing_ones() {
 }
 
 #[test]
+fn a_contradiction_of_a_statement_that_is_not_here_leaves_no_threshold_met() {
+    let one = Saying::of(ONE);
+    let elsewhere = Saying { recipe: 1, ..one.clone() }.reproduced(1);
+    let chance = Saying { repeat: 1, ..one.clone() }.different(2, "other", Some(&elsewhere));
+    let accusation = one.different(2, "other", Some(&elsewhere));
+    let groups = |more: &[&[u8]]| {
+        let mut world = World::of(&[one.reproduced(1)]);
+        let mut book = world.follow(&list(&LISTED), 10);
+        for (entry, upto) in more.iter().zip(2..) {
+            world.log(&[entry.to_vec()]);
+            world.catch_up(&mut book, 10, upto);
+        }
+        let release = world.ask(|moment| moment.releases("six").unwrap().0.remove(0));
+        assert_eq!((release.accused, release.groups), (false, file(&world, &one).groups));
+        release.groups
+    };
+    assert_eq!(groups(&[&accusation]), 0);
+    // What lacks more abstains, whatever it names; so does a stranger's.
+    assert_eq!(groups(&[&chance]), 1);
+    assert_eq!(groups(&[&one.different(9, "other", Some(&elsewhere))]), 1);
+    // Once what it names is here, it is judged: this one was built from other inputs.
+    assert_eq!(groups(&[&accusation, &elsewhere]), 1);
+    assert_eq!(groups(&[&accusation, &one.withdrawn(3, &accusation)]), 1);
+}
+
+#[test]
 fn a_release_of_more_files_than_a_page_is_cut_nowhere() {
     let file = |n: usize| format!("six-1.0-{n}-py3-none-any.whl");
     let mut entries: Vec<_> = (0..130).map(|n| Saying::of(&file(n)).reproduced(1)).collect();

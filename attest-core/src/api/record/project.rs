@@ -84,7 +84,7 @@ pub struct FileRow {
     /// One for each group that said something.
     pub cells: Vec<Cell>,
     /// Groups whose votes count and mean one source: the highest threshold that a policy of all of this server's rebuilders
-    /// would find met. What speaks against the file is not asked for that.
+    /// would find met. What speaks against the file is not asked for that, but where it cannot be judged none is met.
     pub groups: u64,
     /// Whether the votes mean the same source.
     pub agreement: Agreement,

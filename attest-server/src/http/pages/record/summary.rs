@@ -47,6 +47,9 @@ impl<'a> Summary<'a> {
             (1.., ..) => "Reproduced by some, and something speaks against it",
             // Also where one group names two sources, and counts for neither.
             (0, ..) if self.apart => "Rebuilt bit for bit, but not from the same source",
+            (0, 0, _) if !self.reproduced.is_empty() => {
+                "Rebuilt bit for bit, but contradicted in a way that cannot be judged here"
+            }
             (0, 2.., _) => "Independently rebuilt, bit for bit",
             (0, 1, _) => "Rebuilt bit for bit, by one group alone",
             (0, 0, 1..) => "Rebuilt with the same content, not bit for bit",
