@@ -201,9 +201,9 @@ pub(crate) async fn command(args: ExportArgs) -> anyhow::Result<Outcome> {
 
 async fn once(args: &ExportArgs, log: Option<&VerifierKey>) -> anyhow::Result<Outcome> {
     // Before the checkpoint, so that the list is not of more than the copy will have.
-    let listed = match &args.url {
-        Some(url) => Negatives::fetch(&Upstream::new(url, None)?).await,
-        None => Ok(None),
+    let listed = match (&args.url, log) {
+        (Some(url), Some(log)) => Negatives::fetch(&Upstream::new(url, None)?, log).await,
+        _ => Ok(None),
     };
     let origin = match (&args.data, &args.url, log) {
         (Some(data), None, _) => Origin::data(data).await,

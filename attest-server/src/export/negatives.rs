@@ -80,13 +80,17 @@ pub(crate) enum NegativesError {
 
 impl Negatives {
     /// What the server at `upstream` has; `None` where it has no list.
-    pub(crate) async fn fetch(upstream: &Upstream) -> Result<Option<Self>, NegativesError> {
+    pub(crate) async fn fetch(upstream: &Upstream, log: &VerifierKey) -> Result<Option<Self>, NegativesError> {
         let Some(bytes) = upstream.negatives().await? else {
             return Ok(None);
         };
         let found: FoundNegatives = serde_json::from_slice(&bytes).map_err(|_| NegativesError::Malformed)?;
         let edition = found.into_edition().ok_or(NegativesError::Malformed)?;
         let mut opened = edition.open()?;
+        // Its parts may be gigabytes, so nobody but the log says what they are.
+        if !opened.note().is_signed_by(log)? {
+            return Err(NegativesError::NotSigned);
+        }
         let mut files = Vec::new();
         let missing: Vec<_> = opened.table().occupied().collect();
         for shard in missing {
@@ -171,13 +175,51 @@ fn path_of(digest: ShardDigest) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        collections::BTreeMap,
+        sync::{Mutex, PoisonError},
+    };
+
     use attest_core::time::Timestamp;
+    use axum::{
+        Router,
+        http::{StatusCode, Uri},
+    };
 
     use super::*;
     use crate::{
-        fixtures::{NOW, TestLog},
+        fixtures::{NOW, TestLog, options, submission},
         freeze::{Cause, Frozen},
+        sequencer::Sequencer,
     };
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn no_part_of_a_list_is_fetched_that_the_log_did_not_sign() {
+        let log = TestLog::new();
+        let (sequencer, reader) = Sequencer::open(&log.data(), options()).unwrap();
+        for number in 0..3 {
+            sequencer.submit(submission(number, 1)).await.unwrap();
+        }
+        let (_, key) = Identity::read(&log.data(), Kind::Log).unwrap();
+        let editions = Editions::new(reader.clone());
+        editions.publish(&reader.published(), &key).unwrap();
+        let files: BTreeMap<String, Vec<u8>> =
+            editions.files().unwrap().into_iter().map(|(path, bytes)| (format!("/{path}"), bytes)).collect();
+        let asked: Arc<Mutex<Vec<String>>> = Arc::default();
+        let heard = Arc::clone(&asked);
+        let router = Router::new().fallback(move |uri: Uri| {
+            heard.lock().unwrap_or_else(PoisonError::into_inner).push(uri.path().to_owned());
+            let found = files.get(uri.path()).cloned();
+            async move { found.ok_or(StatusCode::NOT_FOUND) }
+        });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let upstream = Upstream::new(&format!("http://{}", listener.local_addr().unwrap()), None).unwrap();
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        let another = Negatives::fetch(&upstream, &TestLog::new().vkey).await;
+        assert!(matches!(another, Err(NegativesError::NotSigned)));
+        assert_eq!(*asked.lock().unwrap(), [NEGATIVES]);
+        assert!(matches!(Negatives::fetch(&upstream, &log.vkey).await, Ok(Some(_))));
+    }
 
     #[test]
     fn a_log_that_may_be_older_than_what_it_signed_signs_no_list() {
