@@ -2,7 +2,7 @@
 //! they say of a file is what `attest verify` would say under them.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -82,7 +82,8 @@ struct Log {
 
 fn make(list: &Rebuilders, vkey: &str) -> Result<Vec<Policy>, PolicyError> {
     let groups: BTreeSet<&str> = list.iter().map(Rebuilder::group).collect();
-    let parties: Vec<_> = list.iter().enumerate().map(|(number, one)| party(number, one)).collect();
+    let words = words(&groups);
+    let parties: Vec<_> = list.iter().enumerate().map(|(number, one)| party(number, one, &words)).collect();
     let thresholds = 1..=groups.len().min(MAX_THRESHOLD);
     let parse = |threshold| {
         let file = File {
@@ -113,11 +114,24 @@ const LATEST: Datetime = Datetime {
     offset: Some(toml::value::Offset::Z),
 };
 
-fn party(number: usize, one: &Rebuilder) -> Party {
+/// What each group is called in a policy: two that are alike in its letters are still two.
+fn words<'a>(groups: &BTreeSet<&'a str>) -> BTreeMap<&'a str, String> {
+    let mut words: BTreeMap<&str, String> = BTreeMap::new();
+    for &group in groups {
+        let mut word = word(group);
+        while words.values().any(|taken| *taken == word) {
+            word.push('+');
+        }
+        words.insert(group, word);
+    }
+    words
+}
+
+fn party(number: usize, one: &Rebuilder, groups: &BTreeMap<&str, String>) -> Party {
     Party {
         // Two may have one name on the list; in a policy every name is used once.
         name: format!("{number}/{}", word(one.name())),
-        group: word(one.group()),
+        group: groups.get(one.group()).cloned().unwrap_or_default(),
         key: one.key().fingerprint(),
         certificate: one.certificate().map(ToOwned::to_owned),
         status: "current",
@@ -140,5 +154,14 @@ mod tests {
         let list = list(&[(1, "a b"), (2, "a b"), (3, "c")]);
         let policies = make(&list, &TestLog::new().vkey.to_string()).unwrap();
         assert_eq!(policies.iter().map(|policy| policy.threshold().value).collect::<Vec<_>>(), [1, 2]);
+    }
+
+    #[test]
+    fn groups_that_are_alike_in_the_letters_of_a_policy_are_still_two() {
+        let list = list(&[(1, "a b"), (2, "a-b"), (3, "a_b")]);
+        let policies = make(&list, &TestLog::new().vkey.to_string()).unwrap();
+        assert_eq!(policies.len(), 3);
+        let groups: BTreeSet<_> = list.iter().map(Rebuilder::group).collect();
+        assert_eq!(words(&groups).values().collect::<Vec<_>>(), ["a-b", "a-b+", "a_b"]);
     }
 }
