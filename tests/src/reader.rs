@@ -58,6 +58,8 @@ impl<'a> Reader<'a> {
     pub fn new(scene: &'a Scene, name: &str, cache: &Path) -> Result<Self> {
         let folder = scene.path(name);
         fs::create_dir_all(folder.join("bin"))?;
+        // Commands are typed at the top of a checkout.
+        std::os::unix::fs::symlink(book::root().join("docs"), folder.join("docs"))?;
         let settings = vec![("XDG_CACHE_HOME", Some(cache.display().to_string()))];
         let mut shown = Vec::new();
         for root in ["/var/", "/etc/", "/usr/local/"] {

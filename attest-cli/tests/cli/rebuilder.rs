@@ -579,7 +579,7 @@ fn what_changed_on_the_index_since_the_last_look_is_asked_for_and_its_whole_past
     fs::write(&settings, fs::read_to_string(&settings).unwrap() + feed).unwrap();
     // A look that asks for nothing is seen by how far the feed was read.
     let journal = || fs::read_to_string(scene.world.path("reb/queue/journal")).unwrap_or_default();
-    Coordinator::start_and(&scene, || scene.wait("the first look", |_| journal().contains("\"100\"")));
+    Coordinator::start_and(&scene, || scene.wait("the first look", |_| journal().contains(" pa:100 ")));
     assert_eq!(scene.status()["waiting"], 0);
     Coordinator::start_and(&scene, || scene.wait("the second look", |status| status["waiting"] == 1));
     let jobs = scene.attest(&["rebuilder", "list", "--data", "reb"]).out;

@@ -4,7 +4,7 @@ use crate::world::*;
 use attest_core::{
     recipe::{Recipe, RecipeError},
     statement::{Build, Clock, Dependency, Method, Network, RecipeKind},
-    votes::NotCounted,
+    votes::{Lack, NotCounted},
 };
 
 // 3.3
@@ -14,7 +14,7 @@ fn a_build_with_a_network_is_no_vote() {
     for network in [Network::FetchOnly, Network::Open] {
         let open = signer("nix-1").sign(&reproduced(|build| build.environment.network = network));
         let verdict = with_good_second(&Rules::new(), &open);
-        assert!(matches!(why(&verdict, &open), NotCounted::Network { .. }));
+        assert!(matches!(why(&verdict, &open), NotCounted::Lacks(Lack::Network { .. })));
         assert!(!verdict.is_accepted());
     }
 }
@@ -23,7 +23,7 @@ fn a_build_with_a_network_is_no_vote() {
 fn a_single_build_is_no_vote() {
     let once = signer("nix-1").sign(&reproduced(|build| build.repeat = 1));
     let verdict = with_good_second(&Rules::new(), &once);
-    assert_eq!(why(&verdict, &once), NotCounted::Repeat { found: 1 });
+    assert_eq!(why(&verdict, &once), NotCounted::Lacks(Lack::Repeat { found: 1 }));
     assert!(!verdict.is_accepted());
 }
 
@@ -31,7 +31,7 @@ fn a_single_build_is_no_vote() {
 fn a_recipe_with_commands_votes_only_when_the_policy_lists_its_digest() {
     let custom = signer("nix-1").sign(&reproduced(|build| build.recipe.kind = RecipeKind::Custom));
     let verdict = with_good_second(&Rules::new(), &custom);
-    assert_eq!(why(&verdict, &custom), NotCounted::CustomRecipe(digest(RECIPE)));
+    assert_eq!(why(&verdict, &custom), NotCounted::Lacks(Lack::CustomRecipe(digest(RECIPE))));
     assert!(!verdict.is_accepted());
 
     let listed = |name: &str| {
@@ -60,20 +60,22 @@ fn a_recipe_is_inferred_by_its_text_and_not_by_its_signers_word() {
     type Expected = fn(&NotCounted) -> bool;
     let preload = RECIPE.replace("LC_ALL", "LD_PRELOAD");
     let cases: Vec<(Change<'_>, Expected)> = vec![
-        (Box::new(|build| recipe(build, "#!/bin/sh\nmake")), |why| matches!(why, NotCounted::RecipeNotKnobs(_))),
+        (Box::new(|build| recipe(build, "#!/bin/sh\nmake")), |why| {
+            matches!(why, NotCounted::Lacks(Lack::RecipeNotKnobs(_)))
+        }),
         (Box::new(|build| recipe(build, &format!("command = 1\n{RECIPE}"))), |why| {
-            matches!(why, NotCounted::RecipeNotKnobs(RecipeError::Form(_)))
+            matches!(why, NotCounted::Lacks(Lack::RecipeNotKnobs(RecipeError::Form(_))))
         }),
         // A script of its own, under a label that says it has none.
         (Box::new(|build| recipe(build, &format!("{RECIPE}\n[custom]\nbuild-sh = \"{}\"\n", digest("sh")))), |why| {
-            matches!(why, NotCounted::RecipeNotKnobs(RecipeError::Custom))
+            matches!(why, NotCounted::Lacks(Lack::RecipeNotKnobs(RecipeError::Custom)))
         }),
         (
             Box::new(|build| {
                 recipe(build, &preload);
                 build.environment.variables = Recipe::parse(&preload).unwrap().all_variables();
             }),
-            |why| matches!(why, NotCounted::RecipeNotKnobs(RecipeError::Variable { .. })),
+            |why| matches!(why, NotCounted::Lacks(Lack::RecipeNotKnobs(RecipeError::Variable { .. }))),
         ),
         // Longer texts are only somewhere else.
         (
@@ -81,68 +83,68 @@ fn a_recipe_is_inferred_by_its_text_and_not_by_its_signers_word() {
                 build.recipe.content = None;
                 build.recipe.download_location = Some("https://example.org/recipe".to_owned());
             }),
-            |why| matches!(why, NotCounted::RecipeNotInline(_)),
+            |why| matches!(why, NotCounted::Lacks(Lack::RecipeNotInline(_))),
         ),
         (
             Box::new(|build| {
                 build.environment.container_image = Some(digest("image").into());
             }),
-            |why| matches!(why, NotCounted::RecipeImage(_)),
+            |why| matches!(why, NotCounted::Lacks(Lack::RecipeImage(_))),
         ),
         (
             Box::new(|build| {
                 let variables = &mut build.environment.variables;
                 variables.insert("CFLAGS".to_owned(), "-include evil.h".to_owned());
             }),
-            |why| matches!(why, NotCounted::RecipeEnvironment { knob } if knob == "variable CFLAGS"),
+            |why| matches!(why, NotCounted::Lacks(Lack::RecipeEnvironment { knob }) if knob == "variable CFLAGS"),
         ),
         (
             Box::new(|build| {
                 build.environment.variables.remove("TZ");
             }),
-            |why| matches!(why, NotCounted::RecipeEnvironment { knob } if knob == "variable TZ"),
+            |why| matches!(why, NotCounted::Lacks(Lack::RecipeEnvironment { knob }) if knob == "variable TZ"),
         ),
         (
             Box::new(|build| build.environment.umask = "0002".to_owned()),
-            |why| matches!(why, NotCounted::RecipeEnvironment { knob } if knob == "umask"),
+            |why| matches!(why, NotCounted::Lacks(Lack::RecipeEnvironment { knob }) if knob == "umask"),
         ),
         (
             Box::new(|build| build.environment.clock = Clock::Real),
-            |why| matches!(why, NotCounted::RecipeEnvironment { knob } if knob == "clock"),
+            |why| matches!(why, NotCounted::Lacks(Lack::RecipeEnvironment { knob }) if knob == "clock"),
         ),
         // The recipe of another file, which does give that one.
         (
             Box::new(|build| recipe(build, &RECIPE.replace("six-1.16.0-py2", "six-1.15.0-py2"))),
-            |why| matches!(why, NotCounted::RecipeEnvironment { knob } if knob == "file name"),
+            |why| matches!(why, NotCounted::Lacks(Lack::RecipeEnvironment { knob }) if knob == "file name"),
         ),
         // A build elsewhere than where the recipe puts it, in either direction.
         (
             Box::new(|build| build.environment.build_path = "/tmp/build-env-abcdefgh".to_owned()),
-            |why| matches!(why, NotCounted::RecipeEnvironment { knob } if knob == "build path"),
+            |why| matches!(why, NotCounted::Lacks(Lack::RecipeEnvironment { knob }) if knob == "build path"),
         ),
         (
             Box::new(|build| recipe(build, &format!("{RECIPE}{PATHS}"))),
-            |why| matches!(why, NotCounted::RecipeEnvironment { knob } if knob == "build path"),
+            |why| matches!(why, NotCounted::Lacks(Lack::RecipeEnvironment { knob }) if knob == "build path"),
         ),
         (
             Box::new(|build| recipe(build, &RECIPE.replace("guesses", "python = \"3.1\"\nguesses"))),
-            |why| matches!(why, NotCounted::RecipeEnvironment { knob } if knob == "Python"),
+            |why| matches!(why, NotCounted::Lacks(Lack::RecipeEnvironment { knob }) if knob == "Python"),
         ),
         // What was set afterwards is in the recipe, or nothing was.
         (
             Box::new(|build| build.method = Method::Replayed),
-            |why| matches!(why, NotCounted::RecipeEnvironment { knob } if knob == "method"),
+            |why| matches!(why, NotCounted::Lacks(Lack::RecipeEnvironment { knob }) if knob == "method"),
         ),
         (
             Box::new(|build| recipe(build, &format!("{RECIPE}{CONTAINER}"))),
-            |why| matches!(why, NotCounted::RecipeEnvironment { knob } if knob == "method"),
+            |why| matches!(why, NotCounted::Lacks(Lack::RecipeEnvironment { knob }) if knob == "method"),
         ),
         (
             Box::new(|build| {
                 build.method = Method::Replayed;
                 recipe(build, &format!("{RECIPE}{}", CONTAINER.replace("100644", "104755")));
             }),
-            |why| matches!(why, NotCounted::RecipeNotKnobs(RecipeError::Form(_))),
+            |why| matches!(why, NotCounted::Lacks(Lack::RecipeNotKnobs(RecipeError::Form(_)))),
         ),
     ];
     for (change, expected) in cases {
@@ -205,7 +207,7 @@ fn an_inferred_recipe_s_requirements_are_what_was_installed() {
         let verdict = with_good_second(&Rules::new(), &second);
         assert!(!verdict.is_accepted(), "{expected}");
         let why = why(&verdict, &second);
-        assert!(matches!(&why, NotCounted::RecipeEnvironment { knob } if knob == expected), "{why}");
+        assert!(matches!(&why, NotCounted::Lacks(Lack::RecipeEnvironment { knob }) if knob == expected), "{why}");
     }
 }
 

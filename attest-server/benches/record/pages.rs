@@ -30,7 +30,8 @@ const GOAL: Duration = Duration::from_millis(50);
 
 /// Asks for every kind of page so many times.
 pub(crate) fn measure(site: Site, any: Anywhere, asked: u64) -> Result<()> {
-    let ids: Vec<_> = views::rebuilders(&site)?.items.into_iter().map(|row| row.id).collect();
+    let ids: Vec<_> =
+        views::rebuilders(&site, None)?.into_iter().flat_map(|page| page.items).map(|row| row.id).collect();
     let site = Arc::new(site);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
