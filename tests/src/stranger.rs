@@ -257,7 +257,6 @@ mod tests {
             "/predicate/remark/by",
             "/predicate/remark/*",
             "/predicate/*",
-            "/subject/name",
         ] {
             ensure!(strange.places.contains(place), "nothing hostile in {place}, only in {:#?}", strange.places);
         }
