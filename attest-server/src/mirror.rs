@@ -52,7 +52,7 @@ use crate::{
     record::{self, Record},
     run::{announce, bind, stop_signal},
     sequencer::Options,
-    store::durable,
+    store::{durable, identity::Kind},
     witnesses,
 };
 use follow::{FollowError, Follower, Round};
@@ -111,7 +111,13 @@ pub async fn run(config: MirrorConfig) -> anyhow::Result<Outcome> {
                 floor: record::floor(Options::default().room),
             })?;
             let mirrors = Mirrors::new(&config.record.mirrors, config.contact.as_deref())?;
-            let own = Own { reader: reader.clone(), log: log.clone(), data: config.data.clone(), clock: clock.clone() };
+            let own = Own {
+                reader: reader.clone(),
+                log: log.clone(),
+                data: config.data.clone(),
+                kind: Kind::Mirror,
+                clock: clock.clone(),
+            };
             let watching = tokio::spawn(mirrors.clone().watch(own));
             let site = |state| Site {
                 reader,

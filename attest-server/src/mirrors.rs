@@ -25,10 +25,11 @@ use tokio::task::JoinSet;
 use crate::{
     clock::Clock,
     fetch::{FetchError, Upstream},
+    freeze::{self, Cause, Frozen},
     logging::chain,
     reader::{ReadError, Reader},
     sequencer::EVIDENCE,
-    store::evidence,
+    store::{evidence, identity::Kind},
     witnesses::evidence::Finding,
 };
 
@@ -51,6 +52,8 @@ pub(crate) struct Own {
     pub(crate) log: VerifierKey,
     /// Where evidence is kept.
     pub(crate) data: PathBuf,
+    /// A log whose key signed two histories takes nothing more, so that nothing more is signed.
+    pub(crate) kind: Kind,
     pub(crate) clock: Clock,
 }
 
@@ -232,6 +235,13 @@ fn compare(own: &Own, from: &str, checkpoint: &LogCheckpoint) -> Result<Compared
         evidence = place,
         "a mirror has a checkpoint of the log's key over another history: the log is forked"
     );
+    if own.kind == Kind::Log && !freeze::is_frozen(&own.data) {
+        let reason = "a mirror has another history under this log's key: see its operator's evidence".to_owned();
+        let frozen = Frozen::new(own.clock.now(), Cause::Operator, reason, None);
+        if let Err(error) = frozen.write(&own.data) {
+            tracing::error!(error = chain(&error), "the log could not be frozen, and goes on");
+        }
+    }
     Ok(Compared::Fork {
         evidence: format!("the log's key signed two roots of {} entries, {root} and {}", shown.size, shown.root),
     })

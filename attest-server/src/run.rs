@@ -62,8 +62,13 @@ async fn serve_log(
     let reloading = tokio::spawn(rebuilders.watch()?);
     let negatives = Arc::new(Editions::new(reader.clone()));
     let mirrors = Mirrors::new(&config.record.mirrors, None)?;
-    let own =
-        Own { reader: reader.clone(), log: identity.log().clone(), data: config.data.clone(), clock: clock.clone() };
+    let own = Own {
+        reader: reader.clone(),
+        log: identity.log().clone(),
+        data: config.data.clone(),
+        kind: Kind::Log,
+        clock: clock.clone(),
+    };
     let watching = tokio::spawn(mirrors.clone().watch(own));
     let signs = !freeze::may_be_old(&config.data);
     let listing = signs.then(|| tokio::spawn(publish::run(Arc::clone(&negatives), key, publish::INTERVAL)));

@@ -10,7 +10,7 @@ use super::*;
 use crate::{
     fixtures::{TestLog, clock, options, submission},
     sequencer::Sequencer,
-    store::identity::{Identity, Kind},
+    store::identity::Identity,
 };
 
 const NOW: u64 = crate::fixtures::NOW;
@@ -39,7 +39,7 @@ impl World {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        let own = Own { reader, log: log.vkey.clone(), data: log.data(), clock: clock(NOW) };
+        let own = Own { reader, log: log.vkey.clone(), data: log.data(), kind: Kind::Log, clock: clock(NOW) };
         Self { log, sequencer, own, key, shown, mirrors: Mirrors::new(&[url], None).unwrap() }
     }
 
@@ -77,6 +77,7 @@ async fn a_mirror_with_another_history_is_an_alarm_and_stays_one() {
     let kept = evidence::found(&world.log.data(), EVIDENCE).unwrap().expect("evidence");
     let kept = std::fs::read_to_string(kept).unwrap();
     assert!(kept.contains("\"held\"") && kept.contains(&world.shown.lock().unwrap()[..10]), "{kept}");
+    assert!(freeze::is_frozen(&world.log.data()), "nothing more is signed");
     // It does not help to show something else from then on.
     *world.shown.lock().unwrap() = honest;
     assert_eq!(world.look().await.state, MirrorState::Fork);
