@@ -22,6 +22,8 @@ mod pages;
 
 /// Files whose missing entries are asked for at one address.
 const MAX_OWED: usize = 32;
+/// How often an answer is asked for once more because the log seems to have grown meanwhile. A log may grow as it likes.
+const MAX_ANEW: usize = 4;
 
 /// What a log says.
 pub(super) struct Answer {
@@ -233,7 +235,7 @@ fn ask_at(
 ) -> Result<Answer, AskError> {
     let client = http.log(url)?;
     let newest = || history.last(&source.log).ok().flatten().map(|last| last.head().size);
-    let mut before = newest();
+    let (mut before, mut anew) = (newest(), 0);
     loop {
         let mut pages = Pages::new(&client, source, history, Wanted::All);
         match pages.about(digests) {
@@ -243,7 +245,9 @@ fn ask_at(
                 return Ok(Answer { asked, views: pages.views, held: None, recalled: false });
             }
             // Another run saw a newer tree while this one waited for its answer: no log went back for that.
-            Err(AskError::History(HistoryError::Stale { .. })) if newest() > before => before = newest(),
+            Err(AskError::History(HistoryError::Stale { .. })) if anew < MAX_ANEW && newest() > before => {
+                (before, anew) = (newest(), anew + 1);
+            }
             Err(error) => return Err(error),
         }
     }

@@ -86,11 +86,16 @@ impl<'a> Pages<'a> {
         if open.is_empty() { Ok(()) } else { Err(AskError::Endless { url: self.client.base().to_owned() }) }
     }
 
-    /// Asks all of it at once.
+    /// Asks all of it at once. What came is heard, whatever else did not come.
     fn round(&mut self, questions: &[Question]) -> Result<Vec<Left>, AskError> {
         let asking = &*self;
-        let pages = cores::map_on(LANES, questions, |question| asking.ask(question));
-        let mut pages = pages.into_iter().collect::<Result<Vec<Page>, AskError>>()?;
+        let (mut pages, mut failed) = (Vec::with_capacity(questions.len()), None);
+        for answer in cores::map_on(LANES, questions, |question| asking.ask(question)) {
+            match answer {
+                Ok(page) => pages.push(page),
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
         // Meanwhile the log may have grown, and answers come in any order: what is smaller was shown before.
         pages.sort_by_key(|page| page.shown.head().size);
         let mut left = Vec::with_capacity(pages.len());
@@ -106,17 +111,23 @@ impl<'a> Pages<'a> {
             self.views.push(page.view);
             left.push(page.left);
         }
-        Ok(left)
+        failed.map_or(Ok(left), Err)
     }
 
     fn ask(&self, question: &Question) -> Result<Page, AskError> {
+        let url = || self.client.base().to_owned();
+        let excess = || AskError::Excess { url: url() };
+        let allowance = || self.allowance.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whoever lets one question wait is not waited for at each of them.
+        if allowance().is_over() {
+            return Err(excess());
+        }
         let found = match question {
             Question::Files(digests) => self.client.lookup(digests)?,
             Question::Rest(digest, from) => self.client.artifact(*digest, *from)?,
         };
-        let url = || self.client.base().to_owned();
-        let taken = self.allowance.lock().unwrap_or_else(PoisonError::into_inner).take(&found);
-        taken.ok_or_else(|| AskError::Excess { url: url() })?;
+        let taken = allowance().take(&found);
+        taken.ok_or_else(excess)?;
         let asked = match question {
             Question::Files(digests) => &digests[..],
             Question::Rest(digest, _) => std::slice::from_ref(digest),
@@ -212,7 +223,11 @@ impl Allowance {
         let size = |entry: &FoundEntry| size_of_val(entry) + entry.envelope.len() + proof(entry);
         let entries = found.artifacts.iter().flat_map(|artifact| &artifact.entries);
         self.bytes = self.bytes.checked_sub(entries.map(size).sum())?;
-        (Instant::now() < self.until).then_some(())
+        (!self.is_over()).then_some(())
+    }
+
+    fn is_over(&self) -> bool {
+        Instant::now() >= self.until
     }
 }
 

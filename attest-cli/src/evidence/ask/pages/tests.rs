@@ -1,4 +1,7 @@
-use std::sync::Condvar;
+use std::sync::{
+    Condvar,
+    atomic::{AtomicU64, Ordering},
+};
 
 use attest_core::{
     api::FoundArtifact,
@@ -6,9 +9,13 @@ use attest_core::{
 };
 
 use super::{
-    super::tests::{ask_about, checkpoint_of, liar},
+    super::{
+        MAX_ANEW,
+        tests::{ask_about, checkpoint_of, liar},
+    },
     *,
 };
+use crate::client::Http;
 
 /// What a page of the log in these tests has room for.
 const ROOM: usize = 40;
@@ -121,6 +128,50 @@ fn a_log_that_grows_between_two_pages_is_not_taken_for_one_that_forgot() {
     });
     let gathered = ask_about(source, &files);
     assert_eq!(gathered.asked.first().map(|asked| asked.size), Some(1), "{:?}", gathered.evidence.unreachable);
+}
+
+#[test]
+fn a_log_that_grows_whenever_it_is_asked_is_not_asked_for_ever() {
+    let shown = AtomicU64::new(0);
+    let (source, asked) = liar(move |path, body| match path {
+        api::LOOKUP => Some(answer(shown.fetch_add(1, Ordering::SeqCst) + 1, &asked_about(body), 0)),
+        // Always under a smaller tree than the page before.
+        path if path.starts_with(api::ARTIFACTS) => Some(answer(0, &files_of(path), 1)),
+        path => {
+            let width: u64 = path.rsplit_once(".p/")?.1.parse().ok()?;
+            Some((0..width).flat_map(|entry| *LeafHash::of(&entry.to_be_bytes()).as_bytes()).collect())
+        }
+    });
+    let gathered = ask_about(source, &files(1));
+    assert!(gathered.evidence.unreachable[0].1.contains("old checkpoint"), "{:?}", gathered.evidence.unreachable);
+    assert_eq!(asked.lock().unwrap().iter().filter(|path| *path == api::LOOKUP).count(), 1 + MAX_ANEW);
+}
+
+#[test]
+fn what_was_answered_is_heard_though_another_question_was_not() {
+    let files = files(3);
+    let silent = files[0];
+    let (source, _) = liar(move |path, _| {
+        let digests = path.starts_with(api::ARTIFACTS).then(|| files_of(path))?;
+        (digests[0] != silent).then(|| answer(0, &digests, 1))
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let (client, history) = (Http::new().log(&source.urls[0]).unwrap(), History::new(folder.path()));
+    let mut pages = Pages::new(&client, &source, &history, Wanted::Negatives);
+    let asked = pages.rest(files.iter().map(|file| Question::Rest(*file, 0)).collect());
+    assert!(matches!(asked, Err(AskError::Client(_))));
+    assert_eq!(pages.views.len(), 2);
+}
+
+#[test]
+fn who_took_all_of_the_time_is_asked_nothing_more() {
+    let (source, asked) = liar(|path, _| path.starts_with(api::ARTIFACTS).then(|| answer(0, &files_of(path), 1)));
+    let folder = tempfile::tempdir().unwrap();
+    let (client, history) = (Http::new().log(&source.urls[0]).unwrap(), History::new(folder.path()));
+    let mut pages = Pages::new(&client, &source, &history, Wanted::All);
+    pages.allowance = Mutex::new(Allowance { until: Instant::now(), ..Allowance::new() });
+    assert!(matches!(pages.rest(vec![Question::Rest(files(1)[0], 0)]), Err(AskError::Excess { .. })));
+    assert!(asked.lock().unwrap().is_empty());
 }
 
 #[test]
