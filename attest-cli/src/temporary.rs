@@ -17,8 +17,9 @@ use tempfile::TempDir;
 
 use crate::{host, interrupt};
 
-/// Every name begins with this, then what the folder is for.
-const PREFIX: &str = "attest-";
+/// Every name begins with this, then what the folder is for. People call folders of their own `attest-mirror-20261122` and
+/// `attest-export-snapshot`, and those are not swept away.
+const PREFIX: &str = "attest-temporary-";
 /// Letters and digits that nobody guesses, at the end.
 const RANDOM: usize = 8;
 /// Folders that the sweep of another process takes away at the very moment when they are made.
@@ -107,7 +108,7 @@ fn sweep(parent: &Path) {
     }
 }
 
-/// `attest-WHAT-XXXXXXXX`
+/// `attest-temporary-WHAT-XXXXXXXX`
 fn is_ours(name: &str) -> bool {
     let Some((what, random)) = name.strip_prefix(PREFIX).and_then(|rest| rest.rsplit_once('-')) else { return false };
     let is_random = random.len() == RANDOM && random.bytes().all(|b| b.is_ascii_alphanumeric());
@@ -155,26 +156,35 @@ mod tests {
         let live = Temporary::within(parent.path(), "proxy").unwrap();
         let outside = tempfile::tempdir().unwrap();
         fs::write(outside.path().join("kept"), "").unwrap();
-        let dead = parent.path().join("attest-proxy-Dead1234");
+        let dead = parent.path().join("attest-temporary-proxy-Dead1234");
         fs::create_dir_all(dead.join("files")).unwrap();
         std::os::unix::fs::symlink(outside.path(), dead.join("files/link")).unwrap();
-        std::os::unix::fs::symlink(outside.path(), parent.path().join("attest-proxy-Link1234")).unwrap();
-        fs::write(parent.path().join("attest-proxy-File1234"), "").unwrap();
-        for other in ["attest-proxy-short", "attest-Proxy-Dead1234", "attest--Dead1234", "other-proxy-Dead1234"] {
+        std::os::unix::fs::symlink(outside.path(), parent.path().join("attest-temporary-proxy-Link1234")).unwrap();
+        fs::write(parent.path().join("attest-temporary-proxy-File1234"), "").unwrap();
+        let others = [
+            "attest-temporary-proxy-short",
+            "attest-temporary-Proxy-Dead1234",
+            "attest-temporary--Dead1234",
+            "other-temporary-proxy-Dead1234",
+            // Of people.
+            "attest-mirror-20261122",
+            "attest-export-snapshot",
+        ];
+        for other in others {
             fs::create_dir(parent.path().join(other)).unwrap();
         }
         sweep(parent.path());
         assert!(!dead.exists() && live.path().is_dir() && outside.path().join("kept").is_file());
         let left = || fs::read_dir(parent.path()).unwrap().count();
-        assert_eq!(left(), 7);
+        assert_eq!(left(), 9);
         drop(live);
-        assert_eq!(left(), 6);
+        assert_eq!(left(), 8);
     }
 
     #[test]
     fn whose_folder_is_taken_away_before_it_is_locked_makes_another_one() {
         let parent = tempfile::tempdir().unwrap();
-        let made = parent.path().join("attest-proxy-Made1234");
+        let made = parent.path().join("attest-temporary-proxy-Made1234");
         fs::create_dir(&made).unwrap();
         let sweeper = host::try_hold_folder(&made).unwrap().unwrap();
         assert!(host::try_hold_folder(&made).unwrap().is_none(), "held by somebody");

@@ -116,7 +116,8 @@ pub(crate) fn lock_folder(folder: &Path) -> io::Result<File> {
 /// Holds a folder that this process made, against [`try_hold_folder`]; none where it was taken away before.
 pub(crate) fn hold_folder(folder: &Path) -> io::Result<Option<File>> {
     match lock_folder(folder) {
-        Ok(file) => Ok(Some(file)),
+        // Whoever held it may have removed it meanwhile.
+        Ok(file) => Ok(folder.is_dir().then_some(file)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
