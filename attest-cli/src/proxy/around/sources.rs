@@ -94,9 +94,21 @@ fn refuse_elsewhere(words: &Words<'_>) -> anyhow::Result<()> {
 
 /// uv takes what a script requires from its own head, or from a lock of its own beside it, and not from the verified one.
 fn refuse_inline(words: &Words<'_>) -> anyhow::Result<()> {
-    let Some(script) = words.script().map(Path::new) else { return Ok(()) };
-    let text = files::read(script, MAX_FILE).unwrap_or_default();
-    if !String::from_utf8_lossy(&text).lines().any(|line| line.trim_end() == INLINE) {
+    let Some(script) = words.script() else { return Ok(()) };
+    let path = Path::new(script);
+    if script.contains("://") || is_stream(path) {
+        let message = format!("{script:?} is read when it runs, so that nobody sees before what it requires");
+        return Err(Failure::usage(message).hint("write it into a file of the project").into());
+    }
+    let text = match files::read(path, MAX_FILE) {
+        Ok(text) => text,
+        // uv looks for a head in no other file, and most words are commands.
+        Err(_) if !is_source(path) => return Ok(()),
+        Err(error) => return Err(error).context("whether the script says itself what it requires"),
+    };
+    let script = path;
+    // uv takes a line to begin behind either of them.
+    if !String::from_utf8_lossy(&text).split(['\r', '\n']).any(|line| line.trim_end() == INLINE) {
         return Ok(());
     }
     let message =
@@ -106,6 +118,12 @@ fn refuse_inline(words: &Words<'_>) -> anyhow::Result<()> {
         script.display()
     );
     Err(Failure::usage(message).hint(hint).into())
+}
+
+/// `job.py`, `job.pyw`, where there is such a file.
+fn is_source(path: &Path) -> bool {
+    let end = path.extension().and_then(|end| end.to_str()).unwrap_or_default();
+    path.is_file() && ["py", "pyw"].iter().any(|source| end.eq_ignore_ascii_case(source))
 }
 
 /// `[tool.uv.sources]` of a project that uv installs from its folder or reads requirements of: a checkout, a URL, another index.
@@ -179,6 +197,18 @@ mod tests {
         let plain = script("plain.py", "print('# /// script')\n");
         assert!(refused(&format!("uv run {inline}")) && refused(&format!("uv run -q {inline} --flag")));
         assert!(!refused(&format!("uv run {plain}")) && !refused("uv run pytest") && !refused("uv sync"));
+        let after_a_return = script("return.py", "import six\r# /// script\n# dependencies = ['six']\n# ///\n");
+        assert!(refused(&format!("uv run {after_a_return}")));
+        let long = folder.path().join("long.py");
+        std::fs::File::create(&long).unwrap().set_len(MAX_FILE + 1).unwrap();
+        assert!(refused(&format!("uv run {}", long.display())), "nobody saw its head");
+    }
+
+    #[test]
+    fn a_script_that_comes_when_it_runs_is_seen_by_nobody_before() {
+        for line in ["uv run -", "uv run https://host.example/job.py", "uv run --with six - --flag"] {
+            assert!(refused(line), "{line}");
+        }
     }
 
     #[test]
