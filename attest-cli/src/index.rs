@@ -50,6 +50,8 @@ pub(crate) struct IndexFile {
     pub(crate) uploaded: Option<String>,
     /// Where its attestations are ([PEP 740](https://peps.python.org/pep-0740/)), where the index has some.
     pub(crate) provenance: Option<Url>,
+    /// Whether its publisher took it back ([PEP 592](https://peps.python.org/pep-0592/)), for whatever reason.
+    pub(crate) yanked: bool,
 }
 
 /// No index has it.
@@ -430,13 +432,17 @@ fn parse_json(body: &[u8], base: &Url) -> anyhow::Result<Vec<IndexFile>> {
         hashes: HashMap<String, String>,
         upload_time: Option<String>,
         provenance: Option<String>,
+        yanked: Option<serde_json::Value>,
     }
     let page: Page = serde_json::from_slice(body)?;
     let file = |file: File| {
         let digest = file.hashes.get("sha256").map(|hex| hex.parse()).transpose()?;
         // A word about the file: where it is none, the file is none the worse.
         let provenance = file.provenance.and_then(|url| base.join(&url).ok());
-        Ok(IndexFile { provenance, ..index_file(file.filename, base.join(&file.url)?, digest, file.upload_time)? })
+        // True, or a reason, which may be empty.
+        let yanked = file.yanked.is_some_and(|yanked| yanked != false);
+        let known = index_file(file.filename, base.join(&file.url)?, digest, file.upload_time)?;
+        Ok(IndexFile { provenance, yanked, ..known })
     };
     page.files.into_iter().map(file).collect()
 }
@@ -457,7 +463,10 @@ fn parse_html(page: &str, base: &Url) -> anyhow::Result<Vec<IndexFile>> {
         let mut url = base.join(&href.replace("&amp;", "&"))?;
         let digest = url.fragment().and_then(|part| part.strip_prefix("sha256=")).map(str::parse).transpose()?;
         url.set_fragment(None);
-        files.push(index_file(name.trim().to_owned(), url, digest, None)?);
+        // With a reason or without.
+        let is_yanked = |word: &str| word.split('=').next().is_some_and(|key| key.eq_ignore_ascii_case("data-yanked"));
+        let yanked = attributes.split_ascii_whitespace().any(is_yanked);
+        files.push(IndexFile { yanked, ..index_file(name.trim().to_owned(), url, digest, None)? });
     }
     Ok(files)
 }
@@ -479,7 +488,7 @@ fn index_file(
         !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0']),
         "expected a file name, found {name:?}"
     );
-    Ok(IndexFile { name, url, digest, uploaded, provenance: None })
+    Ok(IndexFile { name, url, digest, uploaded, provenance: None, yanked: false })
 }
 
 #[cfg(test)]

@@ -175,6 +175,29 @@ fn html_pages_give_names_addresses_and_digests() {
 }
 
 #[test]
+fn what_was_yanked_is_told_from_what_was_not_in_both_forms() {
+    let base = Url::parse("https://index.example/simple/demo/").unwrap();
+    let yanked = |files: anyhow::Result<Vec<IndexFile>>| files.unwrap()[0].yanked;
+    for (json, is_yanked) in [
+        ("", false),
+        (",\"yanked\":false", false),
+        (",\"yanked\":null", false),
+        (",\"yanked\":true", true),
+        (",\"yanked\":\"broken\"", true),
+        (",\"yanked\":\"\"", true),
+    ] {
+        let page = format!("{{\"files\":[{{\"filename\":\"a.whl\",\"url\":\"a.whl\",\"hashes\":{{}}{json}}}]}}");
+        assert_eq!(yanked(parse_json(page.as_bytes(), &base)), is_yanked, "{json}");
+    }
+    for (html, is_yanked) in
+        [("", false), (" data-yanked", true), (" data-yanked=\"broken\"", true), (" DATA-YANKED=''", true)]
+    {
+        let page = format!("<a href=\"a.whl\"{html}>a.whl</a>");
+        assert_eq!(yanked(parse_html(&page, &base)), is_yanked, "{html}");
+    }
+}
+
+#[test]
 fn credentials_of_the_index_go_to_its_own_host_and_into_no_error() {
     let folder = tempfile::tempdir().unwrap();
     let other = serve(|_, authorization| {

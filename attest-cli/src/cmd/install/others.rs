@@ -113,14 +113,15 @@ impl Others {
         Ok(found)
     }
 
-    /// Wheels of a project that this Python takes.
+    /// Wheels of a project that this Python takes. None that was yanked: nobody pinned it (docs/TRUST.md 6.5).
     fn wheels(&self, project: &ProjectName, run: &Run) -> Vec<(WheelName, IndexFile)> {
         let files = self.index.project(project).unwrap_or_else(|error| {
             // Nothing depends on it: what does not pass is not installed.
             run.out.detail(format_args!("what else there is of {} is not known: {error:#}", project.as_str()));
             Vec::new()
         });
-        let parsed = files.into_iter().filter_map(|file| Some((WheelName::parse(&file.name).ok()?, file)));
+        let offered = files.into_iter().filter(|file| !file.yanked);
+        let parsed = offered.filter_map(|file| Some((WheelName::parse(&file.name).ok()?, file)));
         parsed.filter(|(wheel, _)| wheel.project == *project && self.settings.tags.take(wheel)).collect()
     }
 }

@@ -126,6 +126,7 @@ impl Pinning<'_> {
             digest: digest.or(known),
             uploaded: None,
             provenance: None,
+            yanked: false,
         };
         let pinned = if let Some(pinned) = digest {
             if !self.index.kept(pinned, &file.name).exists() {
