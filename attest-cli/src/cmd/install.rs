@@ -87,7 +87,11 @@ pub(crate) fn run(args: &Args, run: &Run) -> anyhow::Result<Exit> {
         Report::new(SCHEMA, &judged, &layers).print(run)?;
         if let Some(others) = &others {
             let refused: Vec<&Package> = packages.iter().filter(|package| !selection.has(package)).collect();
-            others::tell(&others.accepted(&refused, &layers, run)?, run);
+            // Advice: what was judged stands, whatever becomes of it.
+            match others.accepted(&refused, &layers, run) {
+                Ok(accepted) => others::tell(&accepted, run),
+                Err(error) => run.out.detail(format_args!("which other versions would pass is not known: {error:#}")),
+            }
         }
         run.out.note("nothing was installed");
         return Ok(judged.exit().worst(Exit::Refused));
