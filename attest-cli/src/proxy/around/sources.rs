@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Context as _;
 
 use super::{Kind, LockFile, Words, folder};
-use crate::{exit::Failure, files, locks::requirements::Requirements};
+use crate::{exit::Failure, files, locks::requirements::Requirements, proxy::installer::is_place};
 
 /// What a project says about itself.
 pub(super) const PROJECT: &str = "pyproject.toml";
@@ -40,7 +40,10 @@ pub(super) fn refuse(words: &Words<'_>) -> anyhow::Result<()> {
             refuse_sources(words)?;
             refuse_sources_of_projects(words)?;
         }
-        Kind::Lock(LockFile::Uv) => refuse_inline(words)?,
+        Kind::Lock(LockFile::Uv) => {
+            refuse_inline(words)?;
+            refuse_added(words)?;
+        }
         Kind::Lock(_) | Kind::WritesLock(_) | Kind::Unknown => {}
     }
     refuse_elsewhere(words)
@@ -67,6 +70,26 @@ fn refuse_sources(words: &Words<'_>) -> anyhow::Result<()> {
         // What we do not understand may be a source.
         let read = Requirements::read(file).context("whether the command has a second source of files")?;
         if let Some((place, source)) = read.sources.first() {
+            let message = format!("{place}: {source} is a second source of files, beside the proxy");
+            let hint = "take it out of the file, and give it to the proxy with --index NAME=URL";
+            return Err(Failure::usage(message).hint(hint).into());
+        }
+    }
+    Ok(())
+}
+
+/// What `uv run` adds to a lock comes through the proxy, unless the file says where else it is: nobody looks afterwards at what
+/// came into that environment.
+fn refuse_added(words: &Words<'_>) -> anyhow::Result<()> {
+    for file in words.added_files().into_iter().map(Path::new) {
+        if is_stream(file) {
+            let message = format!("{} can be read once only, so that nobody sees what is in it", file.display());
+            return Err(Failure::usage(message).hint("write the requirements into a file").into());
+        }
+        // What we do not understand may be a source.
+        let read = Requirements::read(file).context("whether the command has a second source of files")?;
+        let place = read.items.iter().find(|item| is_place(&item.name)).map(|item| (&item.place, &item.name));
+        if let Some((place, source)) = place.or(read.sources.first().map(|(place, source)| (place, source))) {
             let message = format!("{place}: {source} is a second source of files, beside the proxy");
             let hint = "take it out of the file, and give it to the proxy with --index NAME=URL";
             return Err(Failure::usage(message).hint(hint).into());
@@ -202,6 +225,22 @@ mod tests {
         let long = folder.path().join("long.py");
         std::fs::File::create(&long).unwrap().set_len(MAX_FILE + 1).unwrap();
         assert!(refused(&format!("uv run {}", long.display())), "nobody saw its head");
+    }
+
+    #[test]
+    fn what_is_added_to_a_lock_has_no_source_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("r.txt");
+        for (text, is_refused) in [
+            ("six==1.17.0\nidna\n", false),
+            ("--index-url https://evil.example/simple\nsix\n", true),
+            ("six @ https://evil.example/six-1-py3-none-any.whl\n", true),
+            ("-e git+https://evil.example/six\n", true),
+        ] {
+            std::fs::write(&file, text).unwrap();
+            assert_eq!(refused(&format!("uv run --with-requirements {} pytest", file.display())), is_refused, "{text}");
+        }
+        assert!(refused("uv run --with-requirements - pytest"));
     }
 
     #[test]
