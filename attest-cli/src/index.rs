@@ -287,7 +287,13 @@ impl Index {
             // `without_url`: the URL may hold credentials.
             request.send().map_err(|source| IndexError::Unreachable { host: host(), source: source.without_url() })
         };
-        let with = |login: Login| send(self.client.get(url.clone()).basic_auth(login.user, Some(login.password)));
+        let with = |login: Login| {
+            // A user in it would be sent as a second login, beside this one. Neither fails on a URL with a host.
+            let mut plain = url.clone();
+            let _ = plain.set_username("");
+            let _ = plain.set_password(None);
+            send(self.client.get(plain).basic_auth(login.user, Some(login.password)))
+        };
         if let Some(login) = sought().find_map(Sought::known).or_else(|| sought().find_map(Sought::at_once)) {
             return with(login);
         }

@@ -117,6 +117,12 @@ impl Sought {
         Self { keyring, index: plain, user, found: Arc::default() }
     }
 
+    /// As if a keyring had answered.
+    #[cfg(test)]
+    pub(super) fn holding(index: &Url, login: Login) -> Self {
+        Self { found: Arc::new(OnceLock::from(Some(login))), ..Self::new(None, index) }
+    }
+
     /// Before anything is asked: where the index's URL names a user without a password.
     pub(crate) fn at_once(&self) -> Option<Login> {
         self.user.as_ref().and_then(|_| self.login())

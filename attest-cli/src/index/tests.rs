@@ -198,6 +198,20 @@ fn what_was_yanked_is_told_from_what_was_not_in_both_forms() {
 }
 
 #[test]
+fn what_a_keyring_has_is_the_only_login_that_is_sent_where_the_address_names_a_user() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = serve(|_, authorization| {
+        // The first of them, as many servers have it: ann:s3cret
+        let status = if authorization == "Basic YW5uOnMzY3JldA==" { 200 } else { 401 };
+        (status, JSON, b"{\"files\":[]}".to_vec())
+    });
+    let mut index = index(&format!("http://ann@{address}/simple/"), folder.path()).unwrap();
+    let login = Login { user: "ann".to_owned(), password: "s3cret".to_owned() };
+    index.sought = index.roots.iter().map(|root| Sought::holding(root, login.clone())).collect();
+    assert!(index.project(&project()).unwrap().is_empty());
+}
+
+#[test]
 fn credentials_of_the_index_go_to_its_own_host_and_into_no_error() {
     let folder = tempfile::tempdir().unwrap();
     let other = serve(|_, authorization| {
