@@ -67,12 +67,8 @@ impl Others {
         for (package, _) in packages.filter(|(package, is_blocked)| *is_blocked && package.direct.is_none()) {
             let siblings = self.wheels(&package.project, run).into_iter();
             let siblings = siblings.filter(|(wheel, _)| wheel.version.same_as(&package.version));
-            for item in siblings.filter_map(|(_, file)| item(&file)) {
-                if package.candidates.iter().all(|known| known.name != item.name) {
-                    package.candidates.push(item);
-                    any = true;
-                }
-            }
+            let files: Vec<IndexFile> = siblings.map(|(_, file)| file).collect();
+            any |= add(package, files.iter());
         }
         any
     }
@@ -93,7 +89,9 @@ impl Others {
             versions.dedup_by(|one, other| one.same_as(other));
             let Some(oldest) = versions.into_iter().take(MAX_VERSIONS).next_back().cloned() else { continue };
             let newest = wheels.into_iter().filter(|(wheel, _)| wheel.version.compare(&oldest).is_ge());
-            asked.extend(newest.filter_map(|(wheel, file)| Some((at, wheel.version, item(&file)?))));
+            asked.extend(
+                newest.filter_map(|(wheel, file)| Some((at, wheel.version, item(&file, Some(file.url.to_string()))?))),
+            );
         }
         let items: Vec<Item> = asked.iter().map(|(_, _, item)| item.clone()).collect();
         if items.is_empty() {
@@ -126,9 +124,21 @@ impl Others {
     }
 }
 
-fn item(file: &IndexFile) -> Option<Item> {
+/// No address: the page may name one, and pip get the same digest from another. Only what pip says that it downloads has an
+/// origin (docs/TRUST.md 6.3). Whether there were any that the package did not have.
+fn add<'a>(package: &mut Package, siblings: impl Iterator<Item = &'a IndexFile>) -> bool {
+    let before = package.candidates.len();
+    for item in siblings.filter_map(|file| item(file, None)) {
+        if package.candidates.iter().all(|known| known.name != item.name) {
+            package.candidates.push(item);
+        }
+    }
+    package.candidates.len() > before
+}
+
+fn item(file: &IndexFile, url: Option<String>) -> Option<Item> {
     let wanted = Box::new(Wanted { digest: file.digest?, name: WantedName::File(file.name.clone()) });
-    let question = Question::File { wanted, url: Some(file.url.to_string()) };
+    let question = Question::File { wanted, url };
     Some(Item::new(file.name.clone(), Place::file(Path::new("the index")), question))
 }
 
@@ -144,5 +154,33 @@ pub(super) fn tell(accepted: &[(ProjectName, Vec<Version>)], run: &Run) {
             project.as_str(),
             names.first().copied().unwrap_or_default()
         ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use attest_core::artifact::ArtifactDigest;
+    use reqwest::Url;
+
+    use super::*;
+
+    #[test]
+    fn where_a_page_says_that_a_file_is_tells_nobody_where_the_installer_gets_it() {
+        let file = IndexFile {
+            name: "demo-1.0-py3-none-any.whl".to_owned(),
+            url: Url::parse("https://internal.example/demo-1.0-py3-none-any.whl").unwrap(),
+            digest: Some(ArtifactDigest::of(b"demo")),
+            uploaded: None,
+            provenance: None,
+            yanked: false,
+        };
+        let mut package = Package {
+            project: ProjectName::new("demo").unwrap(),
+            version: Version::parse("1.0").unwrap(),
+            direct: None,
+            candidates: Vec::new(),
+        };
+        assert!(add(&mut package, [file.clone(), file].iter()));
+        assert!(matches!(&package.candidates[..], [Item { question: Question::File { url: None, .. }, .. }]));
     }
 }
