@@ -166,7 +166,6 @@ fn a_real_wheel_goes_the_whole_way_in_the_demo_which_leaves_nothing_behind() -> 
         return Ok(());
     }
     let scene = Scene::new()?;
-    fs::create_dir(scene.path("tmp"))?;
     let mut demo = Command::new(env!("CARGO_BIN_EXE_demo"));
     let outcome = command::run(demo.env("TMPDIR", scene.path("tmp")))?;
     if outcome.stderr.contains("needs a network") && !tool::skip("a network with a package index") {
@@ -186,7 +185,6 @@ fn the_demo_cleans_up_when_it_is_interrupted() -> Result<()> {
         return Ok(());
     }
     let scene = Scene::new()?;
-    fs::create_dir(scene.path("tmp"))?;
     let mut demo = Command::new(env!("CARGO_BIN_EXE_demo"));
     let mut demo = demo.env("TMPDIR", scene.path("tmp")).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
     // Long enough to have made its folder; what it does just then is of no matter.

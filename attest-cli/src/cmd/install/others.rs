@@ -176,7 +176,7 @@ mod tests {
         };
         let mut package = Package {
             project: ProjectName::new("demo").unwrap(),
-            version: Version::parse("1.0").unwrap(),
+            version: Version::new("1.0").unwrap(),
             direct: None,
             candidates: Vec::new(),
         };
