@@ -9,7 +9,12 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
+use attest_core::{
+    artifact::ArtifactDigest,
+    envelope::Envelope,
+    statement::{Method, Predicate, Source, Statement},
+};
 use attest_tests::{book, command, http, scene::Scene, server::Server, tool};
 
 /// A folder with both programs, as a release build leaves them; scripts, since the real ones have a hundred megabytes here.
@@ -180,6 +185,45 @@ fn the_recipe_of_our_own_wheel_is_the_one_that_this_commit_makes() -> Result<()>
     ensure!(found == made, "Cargo.lock, build.sh or build.lock changed: run {how}");
     let recipe = attest_core::recipe::Recipe::parse(&found)?;
     ensure!(recipe.knobs_only().is_err(), "a recipe with a script never passes for one of knobs");
+    Ok(())
+}
+
+#[test]
+fn the_statement_of_our_own_wheel_is_of_the_commit_that_the_page_names_and_of_nothing_else() -> Result<()> {
+    let folder = book::root().join("docs/recipes/attest-wheels/evidence");
+    let bytes = fs::read(folder.join("statement.json"))?;
+    let statement = Statement::parse(Envelope::parse(bytes.trim_ascii_end())?.payload())?;
+    let Predicate::Reproduced(build) = statement.predicate() else { bail!("expected `reproduced`, found another one") };
+    let digest = statement.subject().digest;
+    ensure!(build.method == Method::Exact && build.repeat >= 2, "{:?}, {} times", build.method, build.repeat);
+    ensure!(fs::read_to_string(folder.join("requirements.txt"))?.contains(&digest.to_string()), "another wheel");
+
+    let page = book::read("docs/getting.md")?;
+    let is_commit = |word: &&str| word.len() == 40 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let commit =
+        page.split(|c: char| !c.is_ascii_alphanumeric()).find(is_commit).context("the page names no commit")?;
+    let git = |script: &str| {
+        let script = script.replace("COMMIT", commit);
+        command::run(Command::new("bash").args(["-o", "pipefail", "-c", &script]).current_dir(book::root()))
+    };
+    if !tool::have(&["git", "gzip", "sha256sum"]) || git("git cat-file -e COMMIT^{commit}")?.code() != Some(0) {
+        tool::not_allowed("a look at that commit: this is no clone with the history");
+        return Ok(());
+    }
+    let source = git("git archive --format=tar --prefix=attest_wheels-0.1.0/ COMMIT | gzip -9 --no-name | sha256sum")?;
+    let [Source::Sdist { digest: found, .. }] = &build.source[..] else { bail!("expected one archive as source") };
+    ensure!(source.stdout.starts_with(&found.sha256.to_string()), "{found:?} is no archive of {commit}");
+    let recipe = git("git show COMMIT:docs/recipes/attest-wheels/recipe.toml")?.expect(0)?;
+    ensure!(
+        ArtifactDigest::of(recipe.stdout.as_bytes()) == build.recipe.digest.sha256,
+        "another recipe than {commit} has"
+    );
+    let blob = git("git rev-parse COMMIT:docs/recipes/attest-wheels/recipe.toml")?.expect(0)?;
+    let place = format!(
+        "swh:1:cnt:{};anchor=swh:1:rev:{commit};path=/docs/recipes/attest-wheels/recipe.toml",
+        blob.stdout.trim()
+    );
+    ensure!(build.recipe.download_location.as_deref() == Some(&place), "{:?}", build.recipe.download_location);
     Ok(())
 }
 
