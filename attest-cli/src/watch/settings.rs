@@ -1,4 +1,4 @@
-//! What is watched and who is told: by flags in the simple case ([`Settings::add_project`] and its like), or by a file ([`file`]).
+//! What is watched and who is told: by flags in the simple case ([`Settings::add_project`] and its like), or by a file ([`mod@file`]).
 
 use std::{path::PathBuf, time::Duration};
 
