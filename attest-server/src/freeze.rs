@@ -36,7 +36,7 @@ const RECHECK: Duration = Duration::from_millis(250);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Cause {
-    /// Its operator closed it.
+    /// Its operator closed it, or the server did for its operator: a mirror has another history under its key.
     Operator,
     /// It was restored, and may be older than what was signed.
     Restore,
